@@ -1,0 +1,224 @@
+"""A remote call as data: what a kind may say to a host, and what comes back.
+
+Kinds build `Call`s out of `Cmdlet` and `Program` constants; the wire encodes them, the printer shows them as PowerShell,
+law 6 checks them against the official signatures. Nothing here is text that runs: a value can never become code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from reconciler.core.errors import Defect
+
+# None, bool, int, float, str, bytes, timedelta, datetime, lists and maps of these, and the marks below.
+Value: TypeAlias = Any
+Select: TypeAlias = "tuple[str | tuple[str, Select], ...]"
+
+NAME = re.compile(r"(?:[A-Za-z][A-Za-z0-9.-]*\\)?[A-Za-z]+-[A-Za-z0-9]+")
+EXECUTABLE = re.compile(r'[A-Za-z]:\\[^"*?<>|\x00-\x1f]+\.exe', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """One property of the one object that call number `call` of the same batch gave; none, or two, is an error there."""
+
+    call: int
+    property: str
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A reference to a value that is resolved only when it is sent. `source` is env, file or command; never the value."""
+
+    source: str
+    argument: str | tuple[str, ...]
+
+    def __str__(self) -> str:
+        words = self.argument if isinstance(self.argument, str) else " ".join(self.argument)
+        return f"{self.source} {words}"
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A value that is only known after apply: `field` of the state of `resource`."""
+
+    resource: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Argv:
+    """A command for the guest's shell as words; joined by shlex where it is sent or shown."""
+
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """What a good answer is: the last pipeline object (`returns`, text compared without case, a map per property), or exit codes."""
+
+    returns: Value = None
+    exit: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One cmdlet with its parameters. `select` names the properties to bring back; a pair (name, select) goes one object deeper."""
+
+    name: str
+    parameters: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
+    select: Select = ()
+    good: Good | None = None
+    seconds: int | None = None  # deadline of this call; None: the invoker's own (120 s)
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramCall:
+    """One program by its full path, with its arguments as words; run by the invoker with right Windows quoting."""
+
+    path: str
+    arguments: tuple[Value, ...] = ()
+    good: Good | None = None
+    seconds: int | None = None
+
+    @property
+    def name(self) -> str:
+        return self.path
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerCall:
+    """A read or write of the record on the host. Only the engine makes these; `fleet` None means machine or hold."""
+
+    do: str  # get | put | delete
+    fleet: str | None
+    entry: str
+    value: str | None = None
+
+    @property
+    def name(self) -> str:
+        return f"ledger {self.do}"
+
+
+AnyCall: TypeAlias = "Call | ProgramCall | LedgerCall"
+
+
+class Cmdlet:
+    """A word of a kind's vocabulary: a cmdlet and the parameters the kind ever gives it.
+
+    Calling it builds a `Call`; a parameter outside `accepts` cannot be said (`Defect`). Parameters that are None are left out.
+    `values` lists, for a parameter that takes a closed set, the values the kind gives (law 6 checks them).
+    """
+
+    __slots__ = ("accepts", "name")
+
+    def __init__(self, name: str, accepts: tuple[str, ...] = ()) -> None:
+        if not NAME.fullmatch(name):
+            raise Defect(f"{name!r} is no cmdlet name")
+        self.name = name
+        self.accepts = accepts
+
+    def __call__(self, *, select: Select = (), good: Good | None = None, seconds: int | None = None, **parameters: Value) -> Call:
+        for parameter in parameters:
+            if parameter not in self.accepts:
+                raise Defect(f"{self.name} is declared without the parameter {parameter}")
+        given = {name: value for name, value in parameters.items() if value is not None}
+        return Call(self.name, MappingProxyType(given), select, good, seconds)
+
+    def __repr__(self) -> str:
+        return f"Cmdlet({self.name!r}, {self.accepts!r})"
+
+
+class Program:
+    """A word of a kind's vocabulary: a program by its full path."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: str) -> None:
+        if not EXECUTABLE.fullmatch(path):
+            raise Defect(f"{path!r} is no full path of a program")
+        self.path = path
+
+    def __call__(self, *argv: Value, good: Good | None = None, seconds: int | None = None) -> ProgramCall:
+        return ProgramCall(self.path, argv, good, seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class CallError:
+    """What a call answered instead of objects. `id` is the FullyQualifiedErrorId; decisions rest on it, never on `message`."""
+
+    id: str
+    category: str
+    message: str = ""
+    exception: str = ""  # full type name
+    cut: str | None = None  # stopped | abandoned | killed | skipped | deadline: the call was cut off, its outcome is unknown
+
+    def is_(self, *ids: str) -> bool:
+        """Whether the id is one of `ids`, each given whole or up to the comma that the cmdlet's name follows."""
+        head = self.id.partition(",")[0]
+        return self.id in ids or head in ids
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one call gave: all its objects, or its first error; `info` is the tail of what it printed."""
+
+    objects: tuple[Any, ...] = ()
+    error: CallError | None = None
+    info: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
+
+
+class Unreadable(Exception):
+    """A property of an answered object could not be read (it is absent there, or its getter threw)."""
+
+    def __init__(self, property: str, why: str) -> None:
+        super().__init__(f"{property}: {why}")
+        self.property = property
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Stands in a row for a property that could not be read; reading it through `Row` raises `Unreadable`."""
+
+    why: str
+
+
+class Row(Mapping[str, Any]):
+    """An answered object. Reading a property that the host could not give raises `Unreadable`: never a guess, never None."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._values:
+            raise Unreadable(name, "was not asked for")
+        value = self._values[name]
+        if isinstance(value, Unread):
+            raise Unreadable(name, value.why)
+        return value
+
+    def maybe(self, name: str) -> Any:
+        """The property, or None where this release of Windows does not have it."""
+        value = self._values.get(name)
+        return None if isinstance(value, Unread) else value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Row({dict(self._values)!r})"

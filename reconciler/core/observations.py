@@ -1,0 +1,124 @@
+"""What was seen: questions, answers that are definite, and the four ways a resource can look.
+
+Kinds make `Present` only, out of definite answers. `Absent`, `Unseen` and `Busy` are the engine's.
+"I could not see it" is never "it is not there".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+from types import MappingProxyType
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from reconciler.core.calls import Answer, AnyCall
+
+T = TypeVar("T")
+ZERO = timedelta()
+NONE_UNSEEN: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What hello says about a machine; all that kinds may branch on. `product_type`: 1 client, 2 domain controller, 3 server."""
+
+    computer_name: str
+    uuid: str | None
+    machine_guid: str | None
+    caption: str
+    version: str
+    build: int
+    product_type: int
+    language: str = "en-US"
+    boot: str = ""  # changes with every boot; never compared for order
+    booted: datetime | None = None
+    uptime: float = 0.0  # seconds
+    utc: datetime | None = None
+
+    @property
+    def is_server(self) -> bool:
+        return self.product_type != 1
+
+    @property
+    def is_client(self) -> bool:
+        return self.product_type == 1
+
+
+class CapabilityState(Enum):
+    """HAS: usable now. LACKS: surely not there. PENDING_RESTART: there after a restart. SILENT: there, and does not answer us."""
+
+    HAS = "has"
+    LACKS = "lacks"
+    PENDING_RESTART = "pending restart"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One question. An error id in `absent` means "there is none"; with `tolerate` an error is a finding, passed on to parse."""
+
+    call: AnyCall
+    absent: tuple[str, ...] = ()
+    tolerate: bool = False
+    requires: Capability | None = None
+    max_age: timedelta = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """Something a host can do once a role, module or service is there. `read` judges its own asks, which fail without rights.
+
+    Only `read` may take CommandNotFoundException as absence. `hint` names what a person would declare to get it.
+    """
+
+    name: str
+    ask: Callable[[Facts], Iterable[Ask]] = field(compare=False)
+    read: Callable[[Sequence[Answer], Facts], CapabilityState] = field(compare=False)
+    hint: str = field(default="", compare=False)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Present(Generic[T]):
+    """It is there, like this. A field of the state that is None does not exist yet; `unseen` says why a field cannot be read now.
+
+    `tainted`: only a replace helps, and why. `reboot`: what is seen takes effect after a restart, and why.
+    """
+
+    state: T
+    unseen: Mapping[str, str] = field(default_factory=lambda: NONE_UNSEEN)
+    tainted: str | None = None
+    reboot: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Every question was answered and the key is not among the answers, or what it needs is surely not there."""
+
+    because: str = "not among what the host has"
+    restart: bool = False  # what it needs is there after a restart
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """It could not be looked at. Blocks what depends on it; never causes an action."""
+
+    why: str
+    code: str = "HST070"
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Somebody's job is at work on it: wait for the job."""
+
+    job: str
+    what: str
+    since: datetime | None
+    by: str
+
+
+Observation: TypeAlias = "Present[Any] | Absent | Unseen | Busy"
