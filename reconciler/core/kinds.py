@@ -171,6 +171,7 @@ class Kind(Generic[S, T]):
     words: tuple[Cmdlet | Program, ...] = ()
     title: str = ""  # one line for docs and explain
     singleton: bool = False  # a host can have only one: its id has no name
+    known: tuple[str, ...] = ()  # names that Windows brings: may be referred to, never declared (Default Switch)
     keep: bool = False  # gone from YAML means forget, unless told to delete
     plane: Plane = Plane.HOST
 

@@ -1,0 +1,121 @@
+"""What one host said, as one JSON document: hello, and every question with its answer.
+
+One format for planning without hosts, test cases, bug reports and the rehearsal's twin. No secret is ever in it:
+records carry salted hashes, calls that read carry none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from reconciler.core.calls import Answer, AnyCall, Call, CallError, LedgerCall, ProgramCall, Row, Unread
+from reconciler.core.canonical import canonical, plain
+
+FORMAT = "reconcile/snapshot/1"
+
+
+def call_json(call: AnyCall) -> dict[str, Any]:
+    """A question as data; equal questions have equal JSON. Deadlines are no part of it."""
+    match call:
+        case Call():
+            out: dict[str, Any] = {"cmdlet": call.name, "parameters": plain(call.parameters)}
+            if call.select:
+                out["select"] = _select(call.select)
+            return out
+        case ProgramCall():
+            return {"program": call.path, "arguments": plain(call.arguments)}
+        case LedgerCall():
+            return {"ledger": call.do, "fleet": call.fleet, "entry": call.entry}
+
+
+def call_key(call: AnyCall) -> str:
+    return canonical(call_json(call))
+
+
+def _select(select: Any) -> list[Any]:
+    return [item if isinstance(item, str) else [item[0], _select(item[1])] for item in select]
+
+
+def value_json(value: Any) -> Any:
+    """An answered value, typed where JSON has no type for it."""
+    match value:
+        case Row() | Mapping():
+            return {name: value_json(item) for name, item in (value._values if isinstance(value, Row) else value).items()}
+        case Unread():
+            return {"$unread": value.why}
+        case timedelta():
+            return {"$seconds": value.total_seconds()}
+        case datetime():
+            return {"$time": value.astimezone(UTC).isoformat() if value.tzinfo else value.isoformat()}
+        case bytes():
+            return {"$bytes": value.hex()}
+        case list() | tuple():
+            return [value_json(item) for item in value]
+    return value
+
+
+def value_of(data: Any) -> Any:
+    """The inverse of `value_json`."""
+    if isinstance(data, list):
+        return tuple(value_of(item) for item in data)
+    if not isinstance(data, dict):
+        return data
+    if len(data) == 1:
+        match data:
+            case {"$unread": why}:
+                return Unread(why)
+            case {"$seconds": seconds}:
+                return timedelta(seconds=seconds)
+            case {"$time": text}:
+                return datetime.fromisoformat(text)
+            case {"$bytes": text}:
+                return bytes.fromhex(text)
+    return Row({name: value_of(item) for name, item in data.items()})
+
+
+def answer_json(answer: Answer) -> dict[str, Any]:
+    if answer.error is None:
+        return {"objects": [value_json(item) for item in answer.objects]}
+    error = answer.error
+    out = {"id": error.id, "category": error.category, "message": error.message}
+    return {"error": out | ({"exception": error.exception} if error.exception else {}) | ({"cut": error.cut} if error.cut else {})}
+
+
+def answer_of(data: Mapping[str, Any]) -> Answer:
+    if "error" in data:
+        return Answer(error=CallError(**data["error"]))
+    return Answer(tuple(value_of(item) for item in data.get("objects", ())))
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`hello` as it came over the wire; `answers`: question (canonical JSON) → answer; `seen` in UTC."""
+
+    host: str
+    seen: datetime
+    hello: Mapping[str, Any]
+    answers: Mapping[str, Answer] = field(default_factory=lambda: MappingProxyType({}))
+    questions: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def to_json(self) -> dict[str, Any]:
+        asks = [{"ask": dict(self.questions[key]), **answer_json(answer)} for key, answer in sorted(self.answers.items())]
+        return {"format": FORMAT, "host": self.host, "seen": plain(self.seen), "hello": dict(self.hello), "asks": asks}
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Snapshot:
+        """Raises ValueError or KeyError for what is no snapshot of this format."""
+        if data.get("format") != FORMAT:
+            raise ValueError(f"this is no {FORMAT}: {data.get('format')!r}")
+        asks = data.get("asks", ())
+        questions = {canonical(item["ask"]): item["ask"] for item in asks}
+        answers = {canonical(item["ask"]): answer_of(item) for item in asks}
+        return cls(data["host"], datetime.fromisoformat(data["seen"].replace("Z", "+00:00")), data["hello"], answers, questions)
+
+    @classmethod
+    def taken(cls, host: str, seen: datetime, hello: Mapping[str, Any], asked: Iterable[tuple[AnyCall, Answer]]) -> Snapshot:
+        pairs = [(call_json(call), answer) for call, answer in asked]
+        return cls(host, seen, hello, {canonical(q): a for q, a in pairs}, {canonical(q): q for q, _ in pairs})
