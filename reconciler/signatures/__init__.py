@@ -5,6 +5,7 @@
 
 from reconciler.signatures.catalogue import Catalogue, CmdletSignature, Missing, OutputSignature, ParameterSet, ParameterSignature, PropertySignature, catalogue
 from reconciler.signatures.check import check_call, check_word
+from reconciler.signatures.printer import powershell, script
 
 __all__ = [
     "Catalogue",
@@ -17,4 +18,6 @@ __all__ = [
     "catalogue",
     "check_call",
     "check_word",
+    "powershell",
+    "script",
 ]

@@ -52,6 +52,11 @@ class ParameterSet:
     def takes(self) -> frozenset[str]:
         return self.mandatory | self.optional
 
+    @property
+    def bound(self) -> str:
+        """The set that the binder knows: `Path - FileSystem provider` is the documentation's view of the set `Path`."""
+        return self.name.partition(" - ")[0].strip()
+
 
 @dataclass(frozen=True, slots=True)
 class CmdletSignature:

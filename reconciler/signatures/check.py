@@ -29,8 +29,9 @@ def check_call(call: AnyCall, known: Catalogue | None = None) -> list[str]:
     signature = known.cmdlet(call.name)
     if signature is None:
         return [f"{call.name}: no such cmdlet in the catalogue"]
-    faults = [*_spelling(call.name, signature), *_names(signature, call.parameters), *_fit(signature, call.parameters), *_values(signature, call.parameters)]
-    return [f"{signature.name}: {fault}" for fault in (*faults, *_selected(signature.name, call, known))]
+    named = [*_spelling(call.name, signature), *_names(signature, call.parameters)]
+    bound = named or [*_fit(signature, call.parameters), *_values(signature, call.parameters)]
+    return [f"{signature.name}: {fault}" for fault in (*bound, *_selected(signature.name, call, known))]
 
 
 def check_word(word: Cmdlet, known: Catalogue | None = None) -> list[str]:
@@ -65,8 +66,8 @@ def _fit(signature: CmdletSignature, parameters: Mapping[str, Any]) -> Iterator[
     elif not complete:
         lacking = min((sorted(one.mandatory - given) for one in possible), key=lambda names: (len(names), names))
         yield f"lacks {_and(lacking)}" + (f", which {_and(given)} needs" if given else "")
-    elif len(complete) > 1:
-        yield f"does not tell {_and({one.name for one in complete})} apart by {_and(given) or 'nothing'}"
+    elif len({one.bound for one in complete}) > 1 and signature.name not in exceptions.KEPT_APART:
+        yield f"does not tell {_and({one.bound for one in complete})} apart by {_and(given) or 'nothing'}"
     else:
         yield from (f"{name}: is mandatory and must not be empty" for name in sorted(complete[0].mandatory) if parameters[name] == "")
 

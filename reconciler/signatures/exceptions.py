@@ -90,6 +90,12 @@ NESTED_PROPERTIES: Mapping[tuple[str, str], Known] = {
 # Properties without evidence that may be selected all the same, with the reason. Kinds read these through `Row.maybe`.
 UNVERIFIED: Mapping[tuple[str, str], str] = {}
 
+# Cmdlets whose sets the binder keeps apart by something that the catalogue's sets leave out.
+KEPT_APART: Mapping[str, str] = {
+    "Get-CimInstance": "its Computer and Session sets differ by ComputerName and CimSession, which the sets leave out",
+    "Get-Process": "IncludeUserName is mandatory in its WithUserName sets",
+}
+
 # Types that a call cannot carry: they are live objects of the host. (`Feature` is not among them: it converts from the feature's name.)
 LIVE_OBJECTS = frozenset(
     {
