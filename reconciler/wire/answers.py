@@ -7,7 +7,7 @@ Words of the host are made `visible` here, once; values are passed on as they ar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
@@ -44,7 +44,7 @@ class Reply:
     taint: bool = False
     refused: str = ""
     fatal: str = ""
-    detail: Mapping[str, Any] = MappingProxyType({})
+    detail: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def _get(frame: Mapping[str, Any], name: str, kind: type[T], default: T) -> T:

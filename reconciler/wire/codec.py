@@ -38,7 +38,7 @@ def moment(value: datetime) -> str:
     """A moment as .NET's round-trip format writes it: UTC with `Z`, or without a zone where none is known."""
     if value.tzinfo is not None:
         value = value.astimezone(UTC)
-    return value.strftime("%Y-%m-%dT%H:%M:%S.%f") + ("0Z" if value.tzinfo else "0")
+    return value.replace(tzinfo=None).isoformat(timespec="microseconds") + ("0Z" if value.tzinfo else "0")
 
 
 def encode(value: Any, resolve: Resolve = unresolved) -> Any:

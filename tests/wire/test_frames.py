@@ -1,0 +1,109 @@
+"""Frames are found in any output, and a sick or hostile host cannot hurt the controller."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import random
+
+import pytest
+
+from reconciler.core.errors import WireError
+from reconciler.wire.frames import FrameReader, Limits, frame, unframe
+
+NONCE = "ab" * 16
+END = frame(NONCE, '{"id":1,"end":true}')
+
+
+def test_frames_come_back_in_order() -> None:
+    text = frame(NONCE, '{"i":0}') + frame(NONCE, '{"i":1}') + END
+    assert [item.get("i") for item in unframe(text, NONCE)] == [0, 1, None]
+
+
+def test_a_long_frame_is_packed() -> None:
+    text = frame(NONCE, '{"a":"' + "x" * 100_000 + '"}')
+    assert text.startswith(f"\n#HZ{NONCE} ")
+    assert len(text) < 2000
+    assert unframe(text + END, NONCE)[0]["a"] == "x" * 100_000
+
+
+def test_output_between_frames_is_counted_and_ignored() -> None:
+    text = "noise #HV" + frame(NONCE, '{"i":0}') + "more\n#HV 3 abc\n\n#HV" + END
+    reader = FrameReader(NONCE)
+    reader.feed(text)
+    assert [item.get("i") for item in reader.frames] == [0, None]
+    assert reader.stray > 10
+
+
+def test_a_frame_with_the_nonce_of_another_request_is_no_answer() -> None:
+    other = frame("cd" * 16, '{"i":9}')
+    assert [item.get("i") for item in unframe(other + frame(NONCE, '{"i":0}') + other + END, NONCE)] == [0, None]
+
+
+def test_a_frame_inside_a_value_is_text() -> None:
+    inner = END.replace("\n", "\\n").replace('"', '\\"')
+    assert len(unframe(frame(NONCE, '{"out":["' + inner + '"]}') + END, NONCE)) == 2
+
+
+def test_frames_are_found_in_pieces_of_any_size() -> None:
+    text = "banner" + frame(NONCE, '{"i":0}') + frame(NONCE, '{"a":"' + "y" * 9000 + '"}') + "x\n" + END
+    pieces = random.Random(5)
+    for _ in range(20):
+        reader, at = FrameReader(NONCE), 0
+        while at < len(text):
+            step = pieces.choice([1, 2, 7, 40, 500])
+            reader.feed(text[at : at + step])
+            at += step
+        assert reader.ended
+        assert len(reader.frames) == 3
+
+
+def test_an_answer_without_its_closing_frame_is_no_answer() -> None:
+    with pytest.raises(WireError) as caught:
+        unframe(frame(NONCE, '{"i":0}'), NONCE)
+    assert caught.value.sent
+
+
+def packed(data: bytes) -> str:
+    text = base64.b64encode(data).decode()
+    return f"\n#HZ{NONCE} {len(text)} {text}\n"
+
+
+def test_a_small_frame_that_unpacks_to_a_hundred_megabytes_is_refused() -> None:
+    bomb = packed(gzip.compress(b"[" + b" " * (100 * 2**20) + b"]", 9))
+    assert len(bomb) < 140_000
+    with pytest.raises(WireError, match="more than"):
+        unframe(bomb, NONCE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        packed(gzip.compress(b'{"a":1}')[:-9]),
+        packed(b"no gzip"),
+        packed(gzip.compress("ä".encode())),
+        f"\n#HZ{NONCE} 4 %%%%\n",
+        frame(NONCE, "[1]"),
+        frame(NONCE, '{"a":1,"a":2}'),
+        frame(NONCE, '{"a":NaN}'),
+        frame(NONCE, '{"a":' + "[" * 60 + "]" * 60 + "}"),
+        f"\n#HV{NONCE} 99999999 ",
+    ],
+)
+def test_a_broken_frame_ends_the_request(text: str) -> None:
+    with pytest.raises(WireError):
+        unframe(text + END, NONCE)
+
+
+@pytest.mark.parametrize(
+    ("limits", "text"),
+    [
+        (Limits(frame=5), frame(NONCE, '{"a":1}')),
+        (Limits(batch=15), frame(NONCE, '{"a":1}') * 3),
+        (Limits(frames=2), frame(NONCE, '{"a":1}') * 3),
+        (Limits(stray=100), "x" * 300),
+    ],
+)
+def test_what_exceeds_a_cap_ends_the_request(limits: Limits, text: str) -> None:
+    with pytest.raises(WireError):
+        FrameReader(NONCE, limits).feed(text)
