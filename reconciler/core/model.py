@@ -56,9 +56,13 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class From:
-    """A left-out value that comes from elsewhere: `metadata.name`, `refField.path`, or `refField.state.path` (Later until seen)."""
+    """A left-out value that comes from elsewhere: `metadata.name`, `refField.path`, or `refField.state.path` (Later until seen).
+
+    `beside`: only where that field of the same spec is given (a gateway has no meaning without an address).
+    """
 
     path: str
+    beside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
