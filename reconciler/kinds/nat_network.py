@@ -1,0 +1,306 @@
+"""NatNetwork: a WinNAT network behind an internal switch, with its published ports.
+
+Inconvenient: no cmdlet changes the internal prefix, so a change is a replace (it loses nothing but the published ports, which
+come back with it); `New-NetNat` answers one error id for a duplicate, an overlap and a bad value, so overlaps are rules;
+protocol and flags come as text or as numbers; a NAT does not know its switch, so the switch's name is not compared.
+A NAT is only ever touched by its own name: never `Get-NetNat | Remove-NetNat`.
+
+Sources: eflow-domain 3 and 5, windows-outputs Get-NetNat, Get-NetNatStaticMapping and errors.writes.
+Unverified: whether host bits of a prefix are kept as given (read tolerantly); several NATs on one host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from reconciler.core.calls import Answer, Call, Cmdlet, Later
+from reconciler.core.capabilities import WINNAT
+from reconciler.core.changes import Changes
+from reconciler.core.diagnostics import Severity
+from reconciler.core.fieldtypes import SeenName, WindowsName
+from reconciler.core.ids import Key
+from reconciler.core.kinds import Action, Disruption, Finding, Kind, Rule, World, span
+from reconciler.core.model import HOW, IMMUTABLE, KEYED, Existing, From, Model, Ref
+from reconciler.core.observations import Ask, Facts, Present
+from reconciler.kinds._later import shown, text
+
+GET = Cmdlet("Get-NetNat")
+GET_MAPPING = Cmdlet("Get-NetNatStaticMapping")
+NEW = Cmdlet("New-NetNat", ("Name", "InternalIPInterfaceAddressPrefix"))
+REMOVE = Cmdlet("Remove-NetNat", ("Name",))
+PUBLISH = Cmdlet("Add-NetNatStaticMapping", ("NatName", "Protocol", "ExternalIPAddress", "ExternalPort", "InternalIPAddress", "InternalPort"))
+UNPUBLISH = Cmdlet("Remove-NetNatStaticMapping", ("NatName", "StaticMappingID"))
+GET_ADDRESS = Cmdlet("Get-NetIPAddress")
+
+ADDRESSES = Ask(GET_ADDRESS(select=("IPAddress", "PrefixLength", "InterfaceAlias")))
+MAPPING = ("NatName", "StaticMappingID", "Protocol", "ExternalIPAddress", "ExternalPort", "InternalIPAddress", "InternalPort")
+
+ANY = IPv4Address("0.0.0.0")
+LINK_LOCAL = IPv4Network("169.254.0.0/16")
+DOCKER = tuple(IPv4Network(f"172.{n}.0.0/16") for n in (17, 18, 19))
+ONE_NAT_ONLY = 15063  # first build where a second prefix is said to work
+
+
+def protocol(value: Any) -> str:
+    """TCP or UDP, from a name in any case or from the IP protocol number (windows-outputs trap 17)."""
+    return {"6": "TCP", "17": "UDP"}.get(str(value), str(value).upper())
+
+
+Protocol = Annotated[Literal["TCP", "UDP"], BeforeValidator(protocol)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class StaticMapping(Model):
+    """A port of the host that leads to a port behind the NAT."""
+
+    protocol: Protocol
+    externalPort: Port
+    internalIPAddress: IPv4Address
+    internalPort: Port
+    externalIPAddress: IPv4Address = ANY
+
+
+class StaticMappingSeen(Model):
+    """A mapping as the host has it, with the number that Windows gave it."""
+
+    id: int
+    protocol: str
+    externalPort: int
+    internalIPAddress: IPv4Address
+    internalPort: int
+    externalIPAddress: IPv4Address
+
+
+class NatNetwork(Model):
+    """WinNAT for the network of a switch."""
+
+    name: Annotated[WindowsName, From("metadata.name")]
+    switchName: Annotated[WindowsName | Existing | None, Ref("VirtualSwitch"), HOW] = None
+    internalIPInterfaceAddressPrefix: Annotated[IPv4Network, From("switchName.ipAddress.network"), IMMUTABLE]
+    staticMappings: Annotated[Mapping[str, StaticMapping] | None, KEYED("protocol", "externalPort")] = None
+
+
+class NatNetworkState(Model):
+    """A NAT as the host has it."""
+
+    name: SeenName
+    internalIPInterfaceAddressPrefix: IPv4Network | None
+    staticMappings: tuple[StaticMappingSeen, ...]
+
+
+def key(spec: NatNetwork) -> Key:
+    return Key(spec.name.casefold())
+
+
+def ask(keys: Collection[Key], facts: Facts) -> Iterable[Ask]:
+    yield Ask(GET(select=("Name", "InternalIPInterfaceAddressPrefix")), requires=WINNAT)
+    yield Ask(GET_MAPPING(select=MAPPING), requires=WINNAT)
+
+
+def parse(answers: Sequence[Answer], facts: Facts) -> Mapping[Key, Present[NatNetworkState]]:
+    nats, mappings = answers
+    by_nat: dict[str, list[StaticMappingSeen]] = {}
+    for row in mappings.objects:
+        by_nat.setdefault(str(row["NatName"]).casefold(), []).append(_mapping(row))
+    return dict(_present(row, by_nat) for row in nats.objects)
+
+
+def _present(row: Mapping[str, Any], by_nat: Mapping[str, list[StaticMappingSeen]]) -> tuple[Key, Present[NatNetworkState]]:
+    name = SeenName(row["Name"])
+    prefix, why = _prefix(row["InternalIPInterfaceAddressPrefix"])
+    mappings = sorted(by_nat.get(name.casefold(), ()), key=lambda one: one.id)
+    state = NatNetworkState(name=name, internalIPInterfaceAddressPrefix=prefix, staticMappings=tuple(mappings))
+    return Key(name.casefold()), Present(state, unseen={"internalIPInterfaceAddressPrefix": why} if why else {})
+
+
+def _prefix(value: Any) -> tuple[IPv4Network | None, str]:
+    """The prefix, and why it could not be read; a NAT may have none."""
+    if not value:
+        return None, ""
+    try:
+        return IPv4Network(str(value), strict=False), ""
+    except ValueError:
+        return None, f"{value} is no IPv4 prefix"
+
+
+def _mapping(row: Mapping[str, Any]) -> StaticMappingSeen:
+    return StaticMappingSeen(
+        id=int(row["StaticMappingID"]),
+        protocol=protocol(row["Protocol"]),
+        externalPort=int(row["ExternalPort"]),
+        internalIPAddress=IPv4Address(_bare(row["InternalIPAddress"])),
+        internalPort=int(row["InternalPort"]),
+        externalIPAddress=IPv4Address(_bare(row["ExternalIPAddress"])),
+    )
+
+
+def _bare(address: Any) -> str:
+    return str(address).partition("/")[0]
+
+
+def converge(want: NatNetwork, now: NatNetworkState | None, changes: Changes[NatNetworkState], facts: Facts) -> Iterable[Action]:
+    prefix = want.internalIPInterfaceAddressPrefix
+    if now is None:
+        call = NEW(Name=str(want.name), InternalIPInterfaceAddressPrefix=text(prefix))
+        yield Action("create", f"create NAT {want.name} for {shown(prefix)}", (call,), usual=span(2, 5), until={"name": want.name})
+    for gone in changes.removed("staticMappings"):
+        what = f"unpublish {gone.protocol} {gone.externalPort}"
+        yield Action(
+            what, f"{what} (to {gone.internalIPAddress}:{gone.internalPort})", (_unpublish(want, gone),), usual=span(1, 3), disruption=Disruption.SERVICE
+        )
+    for new in changes.added("staticMappings"):
+        what = f"publish {new.protocol} {new.externalPort}"
+        yield Action(what, f"{what} as {new.internalIPAddress}:{new.internalPort}", (_publish(want, new),), usual=span(1, 3))
+
+
+def _unpublish(want: NatNetwork, gone: StaticMappingSeen) -> Call:
+    return UNPUBLISH(NatName=str(want.name), StaticMappingID=gone.id)
+
+
+def _publish(want: NatNetwork, new: StaticMapping) -> Call:
+    return PUBLISH(
+        NatName=str(want.name),
+        Protocol=new.protocol,
+        ExternalIPAddress=text(new.externalIPAddress),
+        ExternalPort=new.externalPort,
+        InternalIPAddress=text(new.internalIPAddress),
+        InternalPort=new.internalPort,
+    )
+
+
+def delete(now: NatNetworkState, facts: Facts) -> Iterable[Action]:
+    yield Action(
+        "remove",
+        f"remove NAT {now.name}",
+        (REMOVE(Name=str(now.name)),),
+        usual=span(2, 5),
+        disruption=Disruption.SERVICE,
+        loses=tuple(f"published port {one.protocol} {one.externalPort} (to {one.internalIPAddress}:{one.internalPort})" for one in now.staticMappings),
+    )
+
+
+def _prefixes(world: World) -> Iterable[tuple[Any, IPv4Network]]:
+    """Declared NATs whose prefix is known."""
+    for declared in world.declared("NatNetwork"):
+        prefix = declared.spec.internalIPInterfaceAddressPrefix
+        if not isinstance(prefix, Later):
+            yield declared, prefix
+
+
+def _second_nat(world: World) -> Iterable[Finding]:
+    others = world.states("NatNetwork")
+    for declared in world.declared("NatNetwork"):
+        names = sorted(str(state.name) for one, state in others.items() if one != key(declared.spec))
+        if names:
+            yield Finding(
+                declared.id,
+                "",
+                f"{world.host} has another NAT: {', '.join(names)}",
+                why="Windows documents one NAT network a host; several may leave it in an unknown state",
+            )
+
+
+def _second_nat_on_2016(world: World) -> Iterable[Finding]:
+    if world.facts.build < ONE_NAT_ONLY:
+        for finding in _second_nat(world):
+            yield Finding(
+                finding.subject, "", finding.message, why="this release of Windows works with one internal prefix only", help="use one larger prefix for both"
+            )
+
+
+def _link_local(world: World) -> Iterable[Finding]:
+    for declared, prefix in _prefixes(world):
+        if prefix.overlaps(LINK_LOCAL):
+            yield Finding(
+                declared.id,
+                "internalIPInterfaceAddressPrefix",
+                f"{prefix} is the range of self-given addresses",
+                why="guests behind it reach the host alone",
+                help="take a private network",
+            )
+
+
+def _overlapping_nats(world: World) -> Iterable[Finding]:
+    others = world.states("NatNetwork")
+    for declared, prefix in _prefixes(world):
+        for one, state in sorted(others.items()):
+            other = state.internalIPInterfaceAddressPrefix
+            if one != key(declared.spec) and isinstance(other, IPv4Network) and prefix.overlaps(other):
+                yield Finding(
+                    declared.id,
+                    "internalIPInterfaceAddressPrefix",
+                    f"{prefix} overlaps NAT {state.name}, which has {other}",
+                    why="New-NetNat refuses it (Windows System Error 87)",
+                )
+
+
+def _twice_declared(world: World) -> Iterable[Finding]:
+    known = list(_prefixes(world))
+    for n, (declared, prefix) in enumerate(known):
+        for other, taken in known[:n]:
+            if prefix.overlaps(taken):
+                field = "internalIPInterfaceAddressPrefix"
+                yield Finding(declared.id, field, f"{prefix} overlaps {other.id}, which has {taken}", also=((other.id, field, f"{taken} is declared here"),))
+
+
+def _overlapping_lan(world: World) -> Iterable[Finding]:
+    for declared, prefix in _prefixes(world):
+        for row in world.answer(ADDRESSES).objects:
+            alias, address = str(row["InterfaceAlias"]), str(row["IPAddress"])
+            if ":" in address or alias.casefold().startswith("vethernet ("):
+                continue  # networks of switches are judged on what the plan can reach
+            network = IPv4Interface(f"{address}/{row['PrefixLength']}").network
+            if network.overlaps(prefix) and not network.is_loopback:
+                yield Finding(
+                    declared.id,
+                    "internalIPInterfaceAddressPrefix",
+                    f"{prefix} overlaps {network}, where {world.host} itself is ({alias}, {address})",
+                    why="packets for that network would end behind the NAT",
+                    help="take a network that no interface, route or VPN of the host uses",
+                )
+
+
+def _docker(world: World) -> Iterable[Finding]:
+    for declared, prefix in _prefixes(world):
+        if any(prefix.overlaps(one) for one in DOCKER):
+            yield Finding(
+                declared.id,
+                "internalIPInterfaceAddressPrefix",
+                f"{prefix} lies where Docker inside the guest makes its own bridges (172.17 to 172.19)",
+                help="take another private network",
+            )
+
+
+def _outside(world: World) -> Iterable[Finding]:
+    for declared, prefix in _prefixes(world):
+        for name, mapping in sorted((declared.spec.staticMappings or {}).items()):
+            if mapping.internalIPAddress not in prefix:
+                yield Finding(declared.id, f"staticMappings.{name}.internalIPAddress", f"{mapping.internalIPAddress} is not behind this NAT ({prefix})")
+
+
+KIND = Kind(
+    NatNetwork,
+    NatNetworkState,
+    key=key,
+    ask=ask,
+    parse=parse,
+    converge=converge,
+    delete=delete,
+    requires=lambda spec: (WINNAT,),
+    rules=(
+        Rule("NET010", Severity.WARNING, "more than one NAT on a host", _second_nat),
+        Rule("NET011", Severity.BLOCKED, "more than one NAT on a release that works with one", _second_nat_on_2016),
+        Rule("NET012", Severity.ERROR, "NAT over the link-local range", _link_local),
+        Rule("NET013", Severity.BLOCKED, "NAT overlaps another NAT of the host", _overlapping_nats),
+        Rule("NET014", Severity.ERROR, "two declared NATs overlap", _twice_declared),
+        Rule("NET015", Severity.BLOCKED, "NAT overlaps a network of the host", _overlapping_lan, asks=lambda facts: (ADDRESSES,)),
+        Rule("NET016", Severity.WARNING, "NAT where Docker in the guest makes its bridges", _docker),
+        Rule("NET017", Severity.ERROR, "a published port leads out of the NAT", _outside),
+    ),
+    words=(GET, GET_MAPPING, NEW, REMOVE, PUBLISH, UNPUBLISH, GET_ADDRESS),
+    title="a WinNAT network and its published ports",
+)
