@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from importlib.metadata import entry_points
-from importlib.util import find_spec
 from typing import Any
 
 from reconciler.core.errors import Defect
 from reconciler.core.kinds import Kind, Registry, Rule
 
 GROUP = "reconciler.kinds"
-MODULES = ("windows_feature", "virtual_switch", "nat_network", "dhcp_server", "dhcp_scope", "dhcp_reservation", "eflow_vm", "eflow_provisioning")
+MODULES = ("windows_feature", "virtual_switch", "nat_network")
 
 
 def registry(rules: Iterable[Rule[Any]] = ()) -> Registry:
@@ -26,8 +25,7 @@ def registry(rules: Iterable[Rule[Any]] = ()) -> Registry:
 
 def _own() -> Iterator[Kind[Any, Any]]:
     for name in MODULES:
-        if find_spec(f"{__name__}.{name}"):
-            yield import_module(f"{__name__}.{name}").KIND
+        yield import_module(f"{__name__}.{name}").KIND
 
 
 def _others() -> Iterator[Kind[Any, Any]]:
