@@ -54,7 +54,7 @@ def summary_json(plan: Plan) -> dict[str, Any]:
         "reboots": summary.reboots,
         "worstDisruption": str(summary.worst),
         "unreachableSeconds": seconds(longest([host.outage for host in plan.hosts])),
-        "durationSeconds": seconds(longest([host_duration(host) for host in plan.hosts])),
+        "durationSeconds": seconds(run_duration(plan)),
     }
 
 
@@ -62,6 +62,13 @@ def host_duration(host: HostPlan) -> tuple[timedelta, timedelta]:
     """How long one host takes: its steps one after the other, and its restarts."""
     spans = [step.usual for step in host.steps if step.runs] + [host.outage]
     return sum((low for low, _ in spans), timedelta()), sum((high for _, high in spans), timedelta())
+
+
+def run_duration(plan: Plan, at_once: int = 32) -> tuple[timedelta, timedelta]:
+    """How long the run takes with `at_once` hosts side by side: as long as its longest host, or all work over that many."""
+    spans = [host_duration(host) for host in plan.hosts]
+    low, high = longest(spans)
+    return max(low, sum((s[0] for s in spans), timedelta()) / at_once), max(high, sum((s[1] for s in spans), timedelta()) / at_once)
 
 
 def longest(spans: list[tuple[timedelta, timedelta]]) -> tuple[timedelta, timedelta]:

@@ -1,0 +1,1 @@
+"""The command line: arguments → engine → view → exit code. The only layer that prints, asks, or knows of a terminal."""

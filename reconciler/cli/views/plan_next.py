@@ -1,0 +1,41 @@
+"""The last line of a plan: the command to type next, whole, with the options of this call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reconciler.cli.hints import Said
+from reconciler.core.plan import Plan, Sight, Step
+
+
+def next_lines(plan: Plan, said: Said, saved: str = "") -> Iterable[tuple[str, str]]:
+    """Commands with a remark each, at most two; none when nothing is left to do."""
+    blocked = next((step for step in plan.steps() if step.blocked and not step.blocked.by), None)
+    runs = any(step.runs for step in plan.steps()) or any(not b.blocked for host in plan.hosts for b in host.barriers)
+    if runs:
+        yield _apply(plan, said, saved, blocked)
+    elif blocked and blocked.blocked and blocked.blocked.next:
+        yield f"Next: {blocked.blocked.next}", ""
+    if not runs:
+        yield from _unseen(plan, said)
+
+
+def _apply(plan: Plan, said: Said, saved: str, blocked: Step | None) -> tuple[str, str]:
+    if saved:
+        return f"Next: {said.command('apply', saved)}", ""
+    rest = "(what is blocked stays as it is)" if blocked else _keep(plan, said)
+    leave = [word for id in plan.replace for word in ("--replace", id)]
+    return f"Next: {said.again('apply', *leave)}", rest
+
+
+def _keep(plan: Plan, said: Said) -> str:
+    name = said.targets[0].partition("/")[0] if len(said.targets) == 1 else "all" if not said.targets else "these"
+    text = said.again("plan", "--out", f"{name}.plan")
+    return f"(to keep this very plan: {text})"
+
+
+def _unseen(plan: Plan, said: Said) -> Iterable[tuple[str, str]]:
+    hosts = [host.name for host in plan.hosts if host.sight is not Sight.SEEN]
+    if hosts:
+        shown = hosts if len(hosts) <= 4 else []
+        yield f"Next, once {'it answers' if len(hosts) == 1 else 'they answer'}: {said.command('plan', *shown)}", ""

@@ -1,0 +1,167 @@
+"""One step of a plan as rows: its line, its changes, and what a person must know before it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.cli.views.fold import generic
+from reconciler.cli.views.page import At, Page
+from reconciler.cli.views.words import one_line, span, value
+from reconciler.core.calls import Later, Secret
+from reconciler.core.changes import Cause, Change
+from reconciler.core.kinds import Disruption, Reboot
+from reconciler.core.plan import Barrier, Block, Step, Verb
+from reconciler.core.resources import How, Source
+
+STYLE = {"+": "green", "~": "yellow", "-/+": "bold red", "-": "red", ">": "yellow"} | {"!": "bold magenta", "=": "blue", ".": "blue"}
+STYLE |= dict.fromkeys("?…»", "cyan")
+MEANING = {
+    Verb.ADOPT: "is there as declared; only our record is written",
+    Verb.FORGET: "leaves our record; on the host it stays as it is",
+    Verb.AGAIN: "run again",
+    Verb.WAIT: "waits for a running job",
+    Verb.DEFERRED: "planned in the next round",
+    Verb.UNSEEN: "could not be seen",
+    Verb.DELETE: "no longer declared",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Where things stand on a page of `width` columns. The last two columns end, the others begin there."""
+
+    path: int
+    value: int
+    source: int
+    estimate: int
+
+    @classmethod
+    def of(cls, width: int) -> Columns:
+        return cls(path=5, value=max(30, min(43, width * 43 // 100)), source=max(46, min(74, width * 74 // 100)), estimate=min(width, 98))
+
+
+def heading(page: Page, text: str, style: str = "bold", *, last: str = "estimate") -> None:
+    """The heading of a host or group; the names of the columns beside it where they fit, beneath it where not."""
+    columns = Columns.of(page.width)
+    page.row(At(0, text, style), At(columns.source, "disruption", "dim"), At(columns.estimate, last, "dim", right=True))
+
+
+def step_rows(page: Page, step: Step, number: int, *, host: str | None = None) -> None:
+    """`host` is given where the step stands for many hosts: its name is then said generically."""
+    columns = Columns.of(page.width)
+    symbol = step.symbol
+    disruption, style = _disruption(step)
+    page.row(
+        At(0, f"{number:>2}" if number else "", "dim"),
+        At(3 + max(0, len(str(number)) - 2), symbol, STYLE.get(symbol, "")),
+        At(4 + max(0, len(str(number)) - 2) + len(symbol), step.id.local, "bold"),
+        At(columns.value, _summary(step)),
+        At(columns.source, disruption, style),
+        At(columns.estimate, span(step.usual) if step.actions else "", right=True),
+    )
+    for change in step.changes:
+        _change(page, generic(change, host) if host else change, step, columns)
+    _remarks(page, step)
+
+
+def _disruption(step: Step) -> tuple[str, str]:
+    if step.loses:
+        return "data loss", "bold red"
+    if not step.actions:
+        return "", ""
+    return str(step.disruption), "yellow" if step.disruption >= Disruption.SERVICE else "dim"
+
+
+def _summary(step: Step) -> str:
+    if step.blocked:
+        return f"blocked ({step.verb.word})" if step.verb.acts else "blocked"
+    if step.repair:
+        return "repair: what a failed attempt left goes"
+    if step.verb in MEANING:
+        return MEANING[step.verb]
+    return ", ".join(step.action_names) if len(step.actions) > 1 else ""
+
+
+def _change(page: Page, change: Change, step: Step, columns: Columns) -> None:
+    sign = "+" if change.before is None else "-" if change.after is None else "~"
+    note, style = _note(change, step)
+    page.row(
+        At(columns.path, sign, STYLE[sign]),
+        At(columns.path + 2, one_line(change.path)),
+        At(columns.value, change_text(change)),
+        At(columns.source, note, style),
+    )
+
+
+def change_text(change: Change) -> str:
+    """`after`, or `before → after`; of a secret only the reference."""
+    if change.secret:
+        return _secret(change)
+    if change.before is None:
+        return value(change.after)
+    if change.after is None:
+        return f"{value(change.before)} → nothing"
+    return f"{value(change.before)} → {value(change.after)}"
+
+
+def _secret(change: Change) -> str:
+    reference = value(change.after) if isinstance(change.after, Secret) else "secret"
+    return reference if change.before is None else f"{reference}, not the one of our record"
+
+
+def _note(change: Change, step: Step) -> tuple[str, str]:
+    if change.immutable and step.verb is Verb.REPLACE:
+        return "forces replace", "red"
+    if change.cause is Cause.DRIFT:
+        return "drift", "yellow"
+    source = step.sources.get(change.path) or step.sources.get(change.field)
+    return (_source(source, change) if source else ""), "dim"
+
+
+def _source(source: Source, change: Change) -> str:
+    if source.how in (How.DERIVED, How.GATHERED):
+        return f"← {source.origin}" if source.origin and not isinstance(change.after, Later) else ""
+    if source.how is How.DEFAULT:
+        return "default"
+    return str(source.position) if source.position and change.cause is Cause.CHANGE else ""
+
+
+def _remarks(page: Page, step: Step) -> None:
+    for loss in step.loses:
+        _remark(page, "lost", loss, "red")
+    if step.blocked:
+        block_rows(page, step.blocked)
+    elif step.why:
+        _remark(page, "why", f"{step.why} [{step.code}]" if step.code else step.why)
+    if step.foreign:
+        _remark(page, "not ours", "it is there and not in our record; applying takes it over")
+    for name, why in sorted(step.unverified.items()):
+        _remark(page, "unseen", f"{name}: {why}; not compared", "cyan")
+    if step.pending_restart:
+        _remark(page, "restart", f"takes effect after one: {step.pending_restart}")
+    if step.reboot is Reboot.POSSIBLE:
+        _remark(page, "restart", "Windows may ask for one afterwards")
+
+
+def block_rows(page: Page, block: Block) -> None:
+    if block.by:
+        _remark(page, "waits", f"for {block.by}: {block.message}", "magenta")
+        return
+    _remark(page, "blocked", f"{block.code}: {block.message}", "magenta")
+    if block.next:
+        _remark(page, "next", block.next)
+
+
+def _remark(page: Page, word: str, text: str, style: str = "") -> None:
+    page.row(At(5, word, style or "dim"), At(15, one_line(text)))
+
+
+def barrier_row(page: Page, barrier: Barrier, which: str, how_often: str) -> None:
+    """A restart as a ruled line; `which` says what needs it."""
+    columns = Columns.of(page.width)
+    if barrier.blocked:
+        page.row(At(1, "!", STYLE["!"]), At(5, f"reboot: {which}", "bold"), At(columns.source, "reboot", "yellow"))
+        block_rows(page, barrier.blocked)
+        return
+    cells = (At(columns.source, "reboot"), At(columns.estimate, span(barrier.usual), right=True))
+    page.rule(f"reboot, {how_often}: {which}", cells, "bold yellow")

@@ -1,0 +1,37 @@
+"""Hosts that did not answer, refused us, or are another machine: what is known, and that nothing is planned for them."""
+
+from __future__ import annotations
+
+from reconciler.cli.hints import Said
+from reconciler.cli.views.page import At, Page
+from reconciler.cli.views.words import count, moment, one_line
+from reconciler.core.plan import HostPlan, Sight
+
+NEXT = {
+    "HST010": "power or line; then",
+    "HST020": "put it right, then",
+    "HST021": "put it right, then",
+    "HST030": "mend the name or the address; then",
+    "HST050": "wait for the other run, then",
+}
+
+
+def sign(host: HostPlan) -> tuple[str, str]:
+    return ("!", "bold magenta") if host.sight is Sight.REFUSED else ("?", "cyan")
+
+
+def unseen_row(page: Page, host: HostPlan) -> None:
+    """One line, where many hosts are told of."""
+    symbol, style = sign(host)
+    page.row(At(1, host.name), At(12, symbol, style), At(14, one_line(f"{host.code}: {host.why}" if host.code else host.why)))
+
+
+def unseen_frame(page: Page, host: HostPlan, said: Said, declared: int = 0) -> None:
+    symbol, style = sign(host)
+    code = f"[{host.code}]" if host.code else ""
+    page.row(At(0, f"{symbol} {host.name}{code}: {one_line(host.why)}", style))
+    if host.seen:
+        page.term("last seen", moment(host.seen))
+    whose = f"its {count(declared, 'resource')} are" if declared > 1 else "what is declared on it is"
+    page.term("so", f"{whose} unknown: nothing is planned for it, nothing on it is taken for absent")
+    page.term("next", f"{NEXT.get(host.code, 'see to it, then')}: {said.command('plan', host.name)}")
