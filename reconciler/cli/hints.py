@@ -21,3 +21,11 @@ class Said:
     def again(self, verb: str, *words: str) -> str:
         """The same targets and selectors under another verb."""
         return self.command(verb, *self.targets, *self.scope, *words)
+
+    def completed(self, next: str, verb: str = "apply") -> str:
+        """What the engine proposes, as it can be pasted here: an option joins the same command, a command gets this call's options."""
+        if next.startswith("--"):
+            return self.again(verb, *shlex.split(next))
+        if next.startswith("reconcile ") and self.globals:
+            return f"reconcile {shlex.join(self.globals)} {next.removeprefix('reconcile ')}"
+        return next

@@ -1,0 +1,39 @@
+"""The help of `reconcile` itself, as text: printed without importing any command. Names only what exists.
+
+A test compares it with the commands that there are.
+"""
+
+from __future__ import annotations
+
+TEXT = """\
+Keeps Windows edge hosts as Git says.        reconcile COMMAND [HOST | HOST/KIND/NAME]… [-l LABELS]
+
+Write  validate   all errors at once, no host needed
+       schema     JSON Schema of the manifests, for editors
+Run    plan       what, how long, what it disturbs      apply     do it, or do a saved plan
+       drift      what the world changed                watch     the loop
+       destroy    what is named, never all
+See    observe    a snapshot, to plan without hosts
+Try    emulate    a Windows estate on this machine: new, run, fault, heal, power, clock, advance, log
+
+--specs DIR (specs)   --estate DIR (emulated instead of real)   --output text|json|markdown   -q -v
+Exit: 0 as declared · 1 error · 2 changes · 3 stale plan · 4 blocked · 5 not all seen · 130 Ctrl-C
+One command in full: reconcile COMMAND --help
+First time? reconcile emulate new lab && reconcile --estate lab plan
+"""
+
+# Command → the module that serves it, in the order of the help. `emulate` has verbs of its own.
+COMMANDS = ("validate", "schema", "plan", "apply", "drift", "watch", "destroy", "observe", "emulate")
+EMULATE = ("new", "run", "fault", "heal", "power", "clock", "advance", "log")
+EMULATE_TEXT = """\
+An emulated Windows estate in a folder: hosts, time and faults stay between commands. It is named by --estate or RECONCILE_ESTATE.
+
+reconcile emulate new DIR [--from SPECS]              bare machines for the hosts that the specs name
+reconcile emulate run HOST "Remove-NetNat -Name eflow"   one cmdlet, as a person on the host would type it
+reconcile emulate fault HOST --cmdlet NAME --says TEXT   or --error ID, --hang, --drop before|after, --reboot; --times N
+reconcile emulate heal HOST                           takes the faults away
+reconcile emulate power off|on HOST                   pulls the plug, or puts it in
+reconcile emulate clock [TIME]                        what time it is there; or sets it forward
+reconcile emulate advance 2h                          lets time pass
+reconcile emulate log [HOST]                          requests, batches, cmdlets, reboots
+"""

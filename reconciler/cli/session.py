@@ -1,0 +1,143 @@
+"""One call of the command line: its options, its screen, and what it works with, made when first asked for.
+
+Commands are handed a `Session`. It alone decides between an emulated estate and real hosts.
+"""
+
+from __future__ import annotations
+
+import getpass
+import secrets
+import socket
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from reconciler.cli.git import specs_info
+from reconciler.cli.hints import Said
+from reconciler.cli.options import Common, Output, Selection
+from reconciler.cli.screen import Screen
+from reconciler.cli.source import SourceLines
+from reconciler.core.diagnostics import Diagnostic, error
+from reconciler.core.errors import Refused
+from reconciler.core.kinds import Registry
+from reconciler.core.plan import SpecsInfo
+from reconciler.core.resources import Manifest
+from reconciler.engine.environment import Environment
+from reconciler.engine.link import Linked, link
+from reconciler.secrets import Vault
+
+LETTERS = "23456789abcdefghjkmnpqrstvwxyz"  # none that is read for another
+REAL_HOSTS = error(
+    "CLI001",
+    "this version speaks to emulated hosts only",
+    why="WinRM to real hosts is not part of it yet",
+    help="reconcile emulate new lab, then the same command with --estate lab; without any host: reconcile validate, or plan --from SNAPSHOT",
+)
+
+
+class Session:
+    """`vault` scrubs whatever is written to a log; `lines` quotes sources."""
+
+    def __init__(self, common: Common, screen: Screen, vault: Vault | None = None) -> None:
+        self.common = common
+        self.screen = screen
+        self.vault = vault or Vault()
+        self.lines = SourceLines()
+
+    @property
+    def json(self) -> bool:
+        return self.common.output is Output.JSON
+
+    def said(self, selection: Selection | None = None) -> Said:
+        words: list[str] = []
+        if self.common.specs != Path("specs"):
+            words += ["--specs", str(self.common.specs)]
+        if self.common.estate is not None and not _from_environment(self.common.estate):
+            words += ["--estate", str(self.common.estate)]
+        return Said(tuple(words), tuple(selection.targets), selection.words()) if selection else Said(tuple(words))
+
+    @cached_property
+    def registry(self) -> Registry:
+        from reconciler import kinds, rules
+
+        return Registry(kinds.registry().values(), rules.RULES)
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        from reconciler import manifests
+
+        if not self.common.specs.exists():
+            raise Refused([_no_specs(self.common.specs)])
+        return manifests.load([self.common.specs], self.registry)
+
+    @cached_property
+    def linked(self) -> Linked:
+        """The declared fleet. Raises Refused with every error there is."""
+        linked = self.linked_anyhow
+        if linked.errors:
+            raise Refused(linked.diagnostics)
+        return linked
+
+    @cached_property
+    def linked_anyhow(self) -> Linked:
+        return link(self.manifest, self.registry)
+
+    @cached_property
+    def specs(self) -> SpecsInfo:
+        return specs_info(self.common.specs)
+
+    def declared(self) -> Mapping[str, int]:
+        return {host: len(found) for host, found in self.linked.resources.items()}
+
+    def offline(self) -> Environment:
+        """For planning out of snapshots: nothing is connected to."""
+        from reconciler.cli.wallclock import WallClock
+
+        def nowhere(_: Any) -> Any:
+            raise Refused([REAL_HOSTS])
+
+        return Environment(self.registry, nowhere, self.vault, WallClock(), name_run, by())
+
+
+def name_run() -> str:
+    """A run's name: short, spoken without doubt, not used before as far as chance allows."""
+    return "r-" + "".join(secrets.choice(LETTERS) for _ in range(4))
+
+
+def by() -> str:
+    """Who acts, as far as this machine knows."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (OSError, KeyError):
+        return socket.gethostname()
+
+
+def _from_environment(estate: Path) -> bool:
+    import os
+
+    return os.environ.get("RECONCILE_ESTATE") == str(estate)
+
+
+def _no_specs(path: Path) -> Diagnostic:
+    return error("CLI002", f"there is no {path}", why="manifests are read from there", help="name the folder: --specs DIR")
+
+
+def chosen(session: Session, selection: Selection) -> Selection:
+    """The selection, once every target in it is known to be declared. Raises Refused with what was meant, perhaps."""
+    import difflib
+
+    from reconciler.engine.planning import unknown_targets
+
+    linked = session.linked
+    known = [*linked.hosts, *(str(r.id) for each in linked.resources.values() for r in each)]
+    found = []
+    for name in unknown_targets(linked, (*selection.targets, *selection.exclude)):
+        near = difflib.get_close_matches(name, known, 1, 0.6)
+        found.append(
+            error("CLI003", f"nothing declared is called {name}", help=f"did you mean {near[0]}?" if near else f"hosts: {', '.join(list(linked.hosts)[:8])}")
+        )
+    if found:
+        raise Refused(found)
+    selection.scope()  # a bad label is an error of usage, said before any host is asked
+    return selection
