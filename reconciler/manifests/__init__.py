@@ -8,6 +8,7 @@ from reconciler.core.resources import Manifest
 from reconciler.manifests.codes import CODES
 from reconciler.manifests.lines import Lines
 from reconciler.manifests.loading import load
+from reconciler.manifests.schema import schema
 
 
 def sources(manifest: Manifest) -> Lines:
@@ -15,4 +16,4 @@ def sources(manifest: Manifest) -> Lines:
     return Lines(manifest.diagnostics)
 
 
-__all__ = ["CODES", "Lines", "load", "sources"]
+__all__ = ["CODES", "Lines", "load", "schema", "sources"]

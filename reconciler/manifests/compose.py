@@ -171,6 +171,8 @@ class Composer:
             self.report.add(problem)
 
     def _wrong_key(self, parent: Map, node: Node) -> Diagnostic | None:
+        if isinstance(node, Scalar) and node.text not in parent.entries and not (node.plain and node.text in ("", "<<")):
+            return None
         at = position(self.file, node)
         if not isinstance(node, Scalar):
             return error(
@@ -183,17 +185,10 @@ class Composer:
             return error("MAN030", "merge keys (<<) are not read", at, help="write the fields out; every value then has one place where it stands")
         if node.plain and not node.text:
             return error("MAN031", "a key is missing before the colon", at)
-        if node.text in parent.entries:
-            first = position(self.file, parent.entries[node.text][0])
-            return error(
-                "MAN007",
-                f"{shown(node.text)} stands twice in one map",
-                at,
-                label="again here",
-                labels=(Label(first, "first here"),),
-                help="keep one of the two",
-            )
-        return None
+        first = position(self.file, parent.entries[node.text][0])
+        return error(
+            "MAN007", f"{shown(node.text)} stands twice in one map", at, label="again here", labels=(Label(first, "first here"),), help="keep one of the two"
+        )
 
     def _leave_out(self) -> None:
         """The value at hand was refused: drop its key with it."""

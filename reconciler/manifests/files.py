@@ -28,6 +28,9 @@ def find(paths: Sequence[Path], report: Report) -> Iterator[Path]:
         any_here = False
         for file in _under(path, report):
             any_here = True
+            if not str(file).isprintable():
+                report.add(error("MAN023", f"the name of {file.as_posix()!a} does not print", help="rename the file"))
+                continue
             real = file.resolve()
             if real not in seen:
                 seen.add(real)

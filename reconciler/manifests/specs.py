@@ -86,6 +86,8 @@ class Specs:
         if marks.part is not None:
             return Field(marks.name, self._part(marks.part), marks.required)
         read = compile_reader(info.annotation, info.metadata, self.model)
+        if marks.keyed:
+            read = _distinct(read, marks.keyed)
         given = marks.source or marks.gather
         return Field(marks.name, read, marks.required and not given, marks.fixed, _is_secret(info.annotation))
 
@@ -179,6 +181,25 @@ def _model_reader(model: type[BaseModel], known: Mapping[str, Field]) -> Reader:
             return model(**values)
         except ValidationError as problem:
             return reading.fail("MAN005", f"{reading.name(path)} cannot be this", node, label=plain_message(problem))
+
+    return read
+
+
+def _distinct(entries: Reader, names: tuple[str, ...]) -> Reader:
+    """Entries that are equal in `names` are one thing on the host, whatever they are called here."""
+
+    def read(reading: Reading, node: Node, path: str) -> Any:
+        value = entries(reading, node, path)
+        if value is FAILED or value is None or not isinstance(node, Map):
+            return value
+        seen: dict[tuple[Any, ...], str] = {}
+        for name, entry in value.items():
+            first = seen.setdefault(tuple(getattr(entry, field) for field in names), name)
+            if first != name:
+                labels = (Label(reading.where[f"{path}.{first}"], "the first"),)
+                message = f"{reading.name(path)}: {shown(name)} is {shown(first)} again, with equal {listed(list(names), 'and')}"
+                return reading.fail("MAN018", message, node.entries[name][0], label="the second", labels=labels, help="keep one of the two")
+        return value
 
     return read
 
