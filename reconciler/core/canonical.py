@@ -19,7 +19,7 @@ from reconciler.core.calls import Argv, Later, Out, Secret
 from reconciler.core.errors import Defect
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any) -> Any:  # noqa: C901 - one case a type
     """`value` as JSON can hold it. Raises Defect for what has no one spelling (sets of unknown things, floats that are no numbers)."""
     match value:
         case None | bool() | int() | float():

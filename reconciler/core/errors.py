@@ -1,15 +1,15 @@
 """The errors that cross layers.
 
-    ReconcilerError
-    ├── Defect                 ours: a kind or the engine broke its own contract
-    ├── Refused                bad input; carries diagnostics (manifest, plan file, target)
-    ├── SecretUnavailable      a reference to a secret gave no value
-    └── TransportError         a host could not be asked or told
-        ├── Unreachable        no connection, or it broke; `sent` says whether a write may have acted
-        ├── WrongMachine       another machine answers under this address
-        ├── LeaseHeld          another controller holds the host; `until` and `holder` say who and how long
-        ├── Fenced             our lease is no longer current here: stop writing
-        └── WireError          the answer was no answer (frames, size, encoding)
+ReconcilerError
+├── Defect                 ours: a kind or the engine broke its own contract
+├── Refused                bad input; carries diagnostics (manifest, plan file, target)
+├── SecretUnavailable      a reference to a secret gave no value
+└── TransportError         a host could not be asked or told
+    ├── Unreachable        no connection, or it broke; `sent` says whether a write may have acted
+    ├── WrongMachine       another machine answers under this address
+    ├── LeaseHeld          another controller holds the host; `until` and `holder` say who and how long
+    ├── Fenced             our lease is no longer current here: stop writing
+    └── WireError          the answer was no answer (frames, size, encoding)
 """
 
 from __future__ import annotations

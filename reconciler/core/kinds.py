@@ -22,6 +22,7 @@ from reconciler.core.model import Model
 from reconciler.core.observations import Ask, Capability, Facts, Present
 
 S = TypeVar("S", bound=Model)
+S_co = TypeVar("S_co", bound=Model, covariant=True)
 T = TypeVar("T", bound=Model)
 
 
@@ -103,7 +104,7 @@ class Finding:
     help: str = ""
 
 
-class Declared(Protocol[S]):
+class Declared(Protocol[S_co]):
     """A declared resource as a rule sees it."""
 
     @property
@@ -111,7 +112,7 @@ class Declared(Protocol[S]):
     @property
     def name(self) -> str: ...
     @property
-    def spec(self) -> S: ...
+    def spec(self) -> S_co: ...
 
 
 class World(Protocol):

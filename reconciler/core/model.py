@@ -121,7 +121,11 @@ def fields(spec: type[BaseModel]) -> Mapping[str, FieldMarks]:
 
 
 def _marks(name: str, info: Any) -> FieldMarks:
-    said: dict[str, Any] = {"name": name, "required": info.is_required(), "default": None if info.is_required() else info.get_default(call_default_factory=True)}
+    said: dict[str, Any] = {
+        "name": name,
+        "required": info.is_required(),
+        "default": None if info.is_required() else info.get_default(call_default_factory=True),
+    }
     for mark in info.metadata:
         match mark:
             case Mark():

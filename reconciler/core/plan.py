@@ -21,6 +21,7 @@ from reconciler.core.observations import Facts
 from reconciler.core.resources import Resource, Source
 
 ZERO = timedelta()
+NO_KEY = Key("")
 
 
 class Verb(StrEnum):
@@ -75,7 +76,7 @@ class Step:
     verb: Verb
     n: int = 0
     level: int = 0
-    key: Key = Key("")
+    key: Key = NO_KEY
     needs: tuple[ResourceId, ...] = ()
     changes: tuple[Change, ...] = ()
     actions: tuple[Action, ...] = ()
@@ -86,6 +87,7 @@ class Step:
     sources: Mapping[str, Source] = field(default_factory=lambda: MappingProxyType({}))
     foreign: bool = False
     repair: bool = False
+    gone: int = 0  # of a replace: how many of its actions take the old away
     pending_restart: str = ""  # why what is seen takes effect only after a restart
     desired: Resource | None = None
 
@@ -122,9 +124,8 @@ class Step:
 
 def same_value(planned: object, fresh: object) -> bool:
     """Whether two canonical values are one; a `Later` matches anything."""
-    if isinstance(planned, Mapping) and "$later" in planned or isinstance(fresh, Mapping) and "$later" in fresh:
-        return True
-    return planned == fresh
+    later = any(isinstance(value, Mapping) and "$later" in value for value in (planned, fresh))
+    return later or planned == fresh
 
 
 def same_step(planned: Step, fresh: Step) -> bool:

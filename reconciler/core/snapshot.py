@@ -113,7 +113,7 @@ class Snapshot:
         asks = data.get("asks", ())
         questions = {canonical(item["ask"]): item["ask"] for item in asks}
         answers = {canonical(item["ask"]): answer_of(item) for item in asks}
-        return cls(data["host"], datetime.fromisoformat(data["seen"].replace("Z", "+00:00")), data["hello"], answers, questions)
+        return cls(data["host"], datetime.fromisoformat(data["seen"]), data["hello"], answers, questions)
 
     @classmethod
     def taken(cls, host: str, seen: datetime, hello: Mapping[str, Any], asked: Iterable[tuple[AnyCall, Answer]]) -> Snapshot:

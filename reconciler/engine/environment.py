@@ -55,5 +55,5 @@ class Request:
 
     scope: Scope = field(default_factory=Scope)
     limits: Limits = field(default_factory=Limits)
-    specs: SpecsInfo = SpecsInfo("specs")
+    specs: SpecsInfo = field(default_factory=lambda: SpecsInfo("specs"))
     destroy: tuple[str, ...] = ()  # ids to be deleted although declared: `reconcile destroy`, names only

@@ -74,6 +74,10 @@ class HostReport:
     stopped: bool = False
     diagnostics: tuple[Diagnostic, ...] = ()
 
+    def ended(self, code: int) -> bool:
+        """Whether this host gives a run cause to end with `code`."""
+        return bool({1: self.failed, 3: self.stale, 4: self.blocked, 5: self.unseen, 2: self.left}[code])
+
     @property
     def converged(self) -> bool:
         return not (self.failed or self.blocked or self.left or self.unseen or self.stale or self.stopped)
@@ -91,13 +95,4 @@ class RunReport:
     def exit_code(self) -> int:
         if any(host.stopped for host in self.hosts):
             return 130
-        for code, holds in (
-            (1, lambda h: h.failed),
-            (3, lambda h: h.stale),
-            (4, lambda h: h.blocked),
-            (5, lambda h: h.unseen),
-            (2, lambda h: h.left),
-        ):
-            if any(holds(host) for host in self.hosts):
-                return code
-        return 0
+        return next((code for code in (1, 3, 4, 5, 2) if any(host.ended(code) for host in self.hosts)), 0)

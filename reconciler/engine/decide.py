@@ -1,0 +1,219 @@
+"""Desired, recorded and observed in; one host's plan out. Pure: the same function plans, and decides again before every step.
+
+1 `Draft`      each resource on its own: absent, present, busy, unseen → a verb, changes, actions
+2 `prune`      what is on record and no longer declared
+3 `restrain`   protection, leave, limits, hold, rules on the end state that can be reached, and what follows from them
+4 `arrange`    levels (restarts before use), order, barriers
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from reconciler.core.calls import Later
+from reconciler.core.changes import Cause, Changes
+from reconciler.core.ids import Key, ResourceId
+from reconciler.core.kinds import Kind
+from reconciler.core.observations import Absent, Busy, CapabilityState, Observation, Present, Unseen
+from reconciler.core.plan import Block, HostPlan, Step, Verb
+from reconciler.core.resources import DriftPolicy, Resource
+from reconciler.engine.arrange import arrange
+from reconciler.engine.desired import Desired, is_part
+from reconciler.engine.diff import compare, everything, project
+from reconciler.engine.ledger import INTENT, Record, recorded_spec
+from reconciler.engine.link import LATER_KEY, attribute
+from reconciler.engine.prune import destroy, prune
+from reconciler.engine.restrain import restrain
+from reconciler.engine.shapes import shape
+from reconciler.engine.view import HostView
+
+NOTHING_KNOWN: Mapping[str, str] = MappingProxyType({})
+
+
+def decide(desired: Desired, view: HostView, now: datetime) -> HostPlan:
+    """The plan of one host. Equal arguments give equal plans, byte for byte."""
+    drafts = _Drafts(desired, view)
+    steps = destroy(desired, view) if desired.destroy else drafts.all()
+    if not desired.destroy:
+        steps += prune(desired, view)
+    restrained = restrain(desired, view, steps, drafts.reach, now)
+    ordered, barriers = arrange(restrained.steps, desired.limits)
+    return HostPlan(
+        name=desired.host.name,
+        seen=view.at,
+        facts=view.facts,
+        steps=ordered,
+        barriers=barriers,
+        notes=_notes(view),
+        diagnostics=restrained.diagnostics,
+        rules=restrained.rules,
+        suspended=restrained.suspended,
+    )
+
+
+def _notes(view: HostView) -> tuple[str, ...]:
+    notes = [f"a record names another host and is left alone: {name}" for name in view.records.foreign]
+    notes += [f"a record cannot be read and is left alone: {entry}" for entry in view.records.broken]
+    return tuple(notes)
+
+
+class _Drafts:
+    """Decides every declared resource, needs first, over a projected state that grows as it goes."""
+
+    def __init__(self, desired: Desired, view: HostView) -> None:
+        self.desired = desired
+        self.view = view
+        self.steps: dict[ResourceId, Step] = {}
+        self.reach: dict[str, dict[Key, Any]] = {
+            kind: {key: p.state for key, p in looked.items()} for kind, looked in view.kinds.items() if not isinstance(looked, Unseen)
+        }
+        self.by_id = {resource.id: resource for resource in desired.resources}
+
+    def all(self) -> list[Step]:
+        for resource in self._needs_first():
+            self.steps[resource.id] = self._step(self._resolve(resource))
+        return [self.steps[resource.id] for resource in self.desired.resources]
+
+    def _needs_first(self) -> list[Resource]:
+        done: dict[ResourceId, Resource] = {}
+
+        def visit(resource: Resource) -> None:
+            if resource.id in done:
+                return
+            for need in resource.needs:
+                if need.target in self.by_id and need.target not in done:
+                    visit(self.by_id[need.target])
+            done[resource.id] = resource
+
+        for resource in self.desired.resources:
+            visit(resource)
+        return list(done.values())
+
+    # -- values that come from states
+
+    def _resolve(self, resource: Resource) -> Resource:
+        """Put in what a Later stands for, where it can be seen now."""
+        laters = {name: value for name, value in resource.spec.__dict__.items() if isinstance(value, Later)}
+        known = {name: value for name, later in laters.items() if (value := self._look_up(later)) is not None}
+        kind = self.desired.registry[resource.kind]
+        if not known:
+            return resource
+        spec = kind.spec.model_construct(None, **{**resource.spec.__dict__, **known})
+        key = kind.key(spec) if resource.key.startswith(LATER_KEY) else resource.key
+        return replace(resource, spec=spec, key=key)
+
+    def _look_up(self, later: Later) -> Any:
+        target = ResourceId.parse(later.resource)
+        declared = self.by_id.get(target)
+        if declared is not None and (step := self.steps.get(target)) is not None and step.verb.acts:
+            return None  # what it will be is known after apply
+        key = declared.key if declared else Key(target.name.casefold())
+        return attribute(self.reach.get(target.kind, {}).get(key), later.field)
+
+    # -- one resource
+
+    def _step(self, resource: Resource) -> Step:
+        kind = self.desired.registry[resource.kind]
+        record = self.view.records.by_id.get(resource.id)
+        seen = self._observe(resource, kind)
+        base = Step(resource.id, Verb.NOTHING, key=resource.key, needs=tuple(n.target for n in resource.needs), sources=resource.sources, desired=resource)
+        if resource.common.lifecycle.observe_only:
+            return replace(base, why="observed only")
+        match seen:
+            case Busy():
+                return replace(base, verb=Verb.WAIT, why=f"job {seen.job} ({seen.what}) runs", code=seen.job)
+            case Unseen():
+                return replace(base, verb=Verb.UNSEEN, why=seen.why, code=seen.code)
+            case Absent():
+                return self._create(replace(base, level=self._behind_restart(resource, kind)), resource, kind, record)
+            case Present():
+                return self._present(base, resource, kind, record, self._tainted(resource, seen))
+
+    def _observe(self, resource: Resource, kind: Kind[Any, Any]) -> Observation:
+        for need in resource.needs:
+            parent = self.steps.get(need.target)
+            if parent is not None and parent.verb is Verb.REPLACE and is_part(self.desired.registry, parent.id.kind, resource.kind):
+                return Absent(f"goes with {parent.id.local}")
+        return self.view.observe(kind, resource.id, resource.key, kind.requires(resource.spec))
+
+    def _behind_restart(self, resource: Resource, kind: Kind[Any, Any]) -> int:
+        """1 where a capability waits for a restart that nothing declared here stands for: somebody else installed it."""
+        given = {need.why for need in resource.needs if need.capability}
+        pending = (c for c in kind.requires(resource.spec) if self.view.capabilities.get(c.name) is CapabilityState.PENDING_RESTART)
+        return int(any(c.name not in given for c in pending))
+
+    def _tainted(self, resource: Resource, seen: Present[Any]) -> Present[Any]:
+        """Left-overs that the kind sees, a failed job of ours, or what the record kept of one."""
+        job = self.view.failed_job(resource.id)
+        record = self.view.records.by_id.get(resource.id)
+        why = seen.tainted or (f"job {job} failed" if job else "") or (record.tainted if record and record.phase == INTENT else "")
+        return replace(seen, tainted=why) if why else seen
+
+    def _create(self, base: Step, resource: Resource, kind: Kind[Any, Any], record: Record | None) -> Step:
+        changes = everything(resource, record)
+        actions = tuple(kind.converge(resource.spec, None, changes, self.view.facts))
+        step = replace(base, verb=Verb.CREATE, changes=changes.items, actions=actions)
+        step = self._policy(step, resource)
+        if step.verb.acts and not step.blocked:
+            self._reach(resource, kind, None, changes)
+        return step
+
+    def _present(self, base: Step, resource: Resource, kind: Kind[Any, Any], record: Record | None, seen: Present[Any]) -> Step:
+        found = compare(resource, seen, record, self.desired.secrets.get(resource.id, NOTHING_KNOWN))
+        base = replace(base, unverified=found.unverified, foreign=record is None, pending_restart=seen.reboot or "")
+        if seen.tainted or any(change.immutable for change in found.changes.items):
+            step = self._replace(base, resource, kind, record, seen, found.changes)
+        elif not found.changes:
+            return self._recorded(base, resource, record)
+        else:
+            actions = tuple(kind.converge(resource.spec, seen.state, found.changes, self.view.facts))
+            verb = Verb.AGAIN if all(change.again for change in found.changes.items) else Verb.UPDATE
+            step = replace(base, verb=verb, changes=found.changes.items, actions=actions)
+            if not actions:
+                names = ", ".join(change.path for change in found.changes.items)
+                step = replace(step, blocked=Block("PLN011", f"no action of {kind.name} changes {names} in place"))
+        step = self._policy(step, resource)
+        if step.verb.acts and not step.blocked:
+            changes = everything(resource, record) if step.verb is Verb.REPLACE else found.changes
+            self._reach(resource, kind, None if step.verb is Verb.REPLACE else seen.state, changes)
+        return step
+
+    def _replace(self, base: Step, resource: Resource, kind: Kind[Any, Any], record: Record | None, seen: Present[Any], changes: Changes[Any]) -> Step:
+        repair = seen.tainted is not None and record is not None and record.phase == INTENT and not record.applied
+        step = replace(base, verb=Verb.REPLACE, why=seen.tainted or "", changes=changes.items, repair=repair)
+        if kind.delete is None:
+            return replace(step, blocked=Block("PLN011", f"{kind.name} can be made and changed, not replaced"))
+        gone = tuple(kind.delete(seen.state, self.view.facts))
+        made = tuple(kind.converge(resource.spec, None, everything(resource, record), self.view.facts))
+        return replace(step, actions=(*gone, *made), gone=len(gone))
+
+    def _recorded(self, base: Step, resource: Resource, record: Record | None) -> Step:
+        """As declared: is it on record so? A change of HOW fields alone is no step."""
+        if record is None:
+            return replace(base, verb=Verb.ADOPT)
+        ours = recorded_spec(resource, self.desired.hashes.get(resource.id, NOTHING_KNOWN))
+        marks = shape(type(resource.spec)).marks
+        moved = any(ours.get(name) != record.spec.get(name) for name, mark in marks.items() if not mark.how and not mark.part and not mark.write_only)
+        protected = record.lifecycle.prevent_destroy != resource.common.lifecycle.prevent_destroy
+        if record.phase == INTENT or moved or protected:
+            return replace(base, verb=Verb.ADOPT, foreign=False)
+        return base
+
+    def _policy(self, step: Step, resource: Resource) -> Step:
+        """driftPolicy, for steps that only the world gave cause for."""
+        drift = step.changes and all(change.cause is Cause.DRIFT for change in step.changes)
+        if not drift or step.blocked:
+            return step
+        if resource.common.drift_policy is DriftPolicy.IGNORE:
+            return replace(step, verb=Verb.NOTHING, changes=(), actions=(), why="drift is ignored (driftPolicy)")
+        if resource.common.drift_policy is DriftPolicy.DETECT:
+            return replace(step, blocked=Block("POL001", "driftPolicy is detect: drift is shown, not corrected"))
+        return step
+
+    def _reach(self, resource: Resource, kind: Kind[Any, Any], state: Any, changes: Changes[Any]) -> None:
+        of = shape(kind.spec)
+        self.reach.setdefault(kind.name, {})[resource.key] = project(of, kind.state, resource.spec, state, changes)

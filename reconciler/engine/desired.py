@@ -1,0 +1,41 @@
+"""What one host should be, and what may be done about it: the argument of decide. A value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from reconciler.core.ids import ResourceId
+from reconciler.core.kinds import Registry
+from reconciler.core.resources import Fleet, Host, Resource
+from reconciler.engine.environment import Limits
+from reconciler.engine.shapes import shape
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What one host should be, and what may be done about it.
+
+    `chosen` None: every resource. `whole`: the whole fleet was loaded and asked for, so pruning is possible.
+    `secrets`: id → WRITE_ONLY field → same | differs | unavailable; `hashes`: id → field → scrypt for the record;
+    `missing`: id → why a secret of it cannot be had (a step that would send it is blocked).
+    """
+
+    host: Host
+    fleet: Fleet
+    resources: tuple[Resource, ...]
+    registry: Registry
+    limits: Limits = field(default_factory=Limits)
+    chosen: frozenset[ResourceId] | None = None
+    excluded: frozenset[ResourceId] = frozenset()
+    whole: bool = False
+    destroy: tuple[ResourceId, ...] = ()
+    secrets: Mapping[ResourceId, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+    hashes: Mapping[ResourceId, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+    missing: Mapping[ResourceId, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def is_part(registry: Registry, parent: str, kind: str) -> bool:
+    """Whether resources of `kind` live inside `parent` and go with it."""
+    return any(mark.part and mark.part.kind == kind for mark in shape(registry[parent].spec).parts)

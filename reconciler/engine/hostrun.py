@@ -1,0 +1,423 @@
+"""One host through one run: lease, look, decide again, step by step, through restarts and dropped lines, to the last look.
+
+Called by `apply`, one of these a host. Crash, drop, restart, tampering and resume are one mechanism: look, decide again,
+and run only what was planned, what is nothing to do, or what is left of a step of ours whose intent stands open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import anyio
+
+from reconciler.core.canonical import plain
+from reconciler.core.diagnostics import Diagnostic, Severity
+from reconciler.core.errors import Fenced, LeaseHeld, TransportError, Unreachable
+from reconciler.core.ids import ResourceId
+from reconciler.core.kinds import Disruption
+from reconciler.core.observations import CapabilityState
+from reconciler.core.plan import HostPlan, Step, Verb, same_step, same_value, subsequence
+from reconciler.core.transport import Writer
+from reconciler.engine.arrange import restarts
+from reconciler.engine.decide import decide
+from reconciler.engine.desired import Desired
+from reconciler.engine.environment import Environment
+from reconciler.engine.events import Emit, Event, Happening, HostReport
+from reconciler.engine.failures import explain
+from reconciler.engine.ledger import INTENT
+from reconciler.engine.perform import LEASE, LOOKS, Session, StepFailed, Stopped, attend, finish, note, perform
+from reconciler.engine.planning import look_at, target_of
+from reconciler.engine.reboots import await_boot, restart
+
+ROUNDS = 3
+DROPS = 5  # dropped lines in a row, without a step done in between, before a host counts as not seen
+PAUSE = 5.0  # seconds before connecting again
+SETTLING = 600.0  # seconds after a boot in which a silent service is waited for
+
+
+class _Restarted(Exception):
+    """The host restarts because we told it to."""
+
+    def __init__(self, boot: str) -> None:
+        super().__init__(boot)
+        self.boot = boot
+
+
+class _Stale(Exception):
+    def __init__(self, moved: tuple[str, ...]) -> None:
+        super().__init__("; ".join(moved))
+        self.moved = moved
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What came of it so far; becomes the report."""
+
+    done: list[ResourceId] = field(default_factory=list)
+    noted: list[ResourceId] = field(default_factory=list)
+    failed: list[ResourceId] = field(default_factory=list)
+    blocked: list[ResourceId] = field(default_factory=list)
+    left: list[ResourceId] = field(default_factory=list)
+    running: dict[str, str] = field(default_factory=dict)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    reboots: int = 0
+    unreachable: float = 0.0
+    rounds: int = 1
+    drops: int = 0
+    unseen: str = ""
+    stale: tuple[str, ...] = ()
+    stopped: bool = False
+
+
+class HostRun:
+    """Walks one host's plan. `expected` is what may run: the plan's steps in the first round, what came to light in a later one."""
+
+    def __init__(self, plan_id: str, commit: str, host: HostPlan, desired: Desired, env: Environment, emit: Emit, stop: anyio.Event) -> None:
+        self.plan_id = plan_id
+        self.commit = commit
+        self.host = host
+        self.desired = desired
+        self.env = env
+        self._emit = emit
+        self.stop = stop
+        self.holder = env.by or plan_id
+        self.epoch: int | None = None
+        self.expected = {step.id: step for step in host.steps if step.runs}
+        self.worst = max((step.disruption for step in self.expected.values()), default=Disruption.NONE)
+        self.may_restart = any(not barrier.blocked for barrier in host.barriers)
+        self.checked = False
+        self.tally = _Tally(blocked=[step.id for step in host.steps if step.blocked])
+
+    def say(self, what: Happening, **more: object) -> None:
+        self._emit(Event(self.env.clock.now(), self.plan_id, self.host.name, what, **more))  # type: ignore[arg-type]
+
+    async def sleep(self, seconds: float) -> None:
+        await self.env.clock.sleep_until(self.env.clock.now() + timedelta(seconds=seconds))
+
+    async def run(self) -> HostReport:
+        """Never raises for what a host or a person does; the report says how it ended."""
+        waiting_since = self.env.clock.now()
+        while not await self._connected(waiting_since):
+            waiting_since = self.env.clock.now()
+        tally = self.tally
+        return HostReport(
+            self.host.name,
+            tuple(tally.done),
+            tuple(tally.noted),
+            tuple(tally.failed),
+            tuple(dict.fromkeys(tally.blocked)),
+            tuple(tally.left),
+            tally.running,
+            tally.reboots,
+            tally.unreachable,
+            tally.rounds,
+            tally.unseen,
+            tally.stale,
+            tally.stopped,
+            tuple(tally.diagnostics),
+        )
+
+    # -- connections
+
+    async def _connected(self, since: object) -> bool:
+        """One connection, from hello to its end; whether the run of this host is over."""
+        try:
+            async with self.env.connect(target_of(self.desired)) as writer:
+                session = await self._open(writer)
+                if session is None:
+                    return True
+                try:
+                    await self._walk(session)
+                finally:
+                    self.epoch = session.epoch
+                await self._release(session)
+        except _Restarted as restarted:
+            await self._through_restart(restarted.boot)
+            return bool(self.tally.unseen)
+        except Unreachable as dropped:
+            return await self._dropped(dropped)
+        except (Fenced, TransportError) as trouble:
+            self._unseen(trouble)
+        return True
+
+    async def _release(self, session: Session) -> None:
+        await session.writer.release(self.holder, session.epoch)
+
+    async def _dropped(self, dropped: Unreachable) -> bool:
+        """A line that broke. Nothing is known of what was under way: connect again, look, decide again."""
+        if self.stop.is_set():
+            self.tally.stopped = True
+            return True
+        self.tally.drops += 1
+        if self.tally.drops >= DROPS:
+            self._unseen(dropped)
+            return True
+        self.say(Happening.WAITING, text=f"{dropped}: connecting again")
+        await self.sleep(PAUSE * self.tally.drops)
+        return False
+
+    def _unseen(self, trouble: TransportError) -> None:
+        self.tally.unseen = str(trouble)
+        self.say(Happening.UNSEEN, text=str(trouble), diagnostic=Diagnostic(trouble.code, Severity.ERROR, str(trouble), subject=self.host.name))
+
+    async def _through_restart(self, boot: str) -> None:
+        gone = self.env.clock.now()
+        self.say(Happening.REBOOTING)
+        try:
+            facts = await await_boot(self.env, target_of(self.desired), boot)
+        except Unreachable as never:
+            self._unseen(never)
+            return
+        away = (self.env.clock.now() - gone).total_seconds()
+        self.tally.reboots += 1
+        self.tally.unreachable += away
+        self.tally.drops = 0
+        self.say(Happening.REBOOTED, text=facts.boot, seconds=away)
+
+    async def _open(self, writer: Writer) -> Session | None:
+        """Lease first, then the look that everything rests on. None: a person stopped us while we waited."""
+        wait_until = self.env.clock.now() + self.desired.limits.lease_wait
+        while True:
+            try:
+                lease = await writer.take(self.holder, LEASE, self.epoch)
+                break
+            except LeaseHeld as held:
+                if self.stop.is_set() or self.env.clock.now() >= wait_until:
+                    self.tally.stopped = self.stop.is_set()
+                    if not self.tally.stopped:
+                        self._unseen(held)
+                    return None
+                self.say(Happening.WAITING, text=str(held), seconds=held.seconds)
+                await self.sleep(min(max(held.seconds, 1.0), 30.0))
+        self.say(Happening.LEASED, text=self.holder)
+        await writer.greet()
+        desired, view = await look_at(self.desired, writer, self.env)
+        now = self.env.clock.now().timestamp()
+        return Session(self.env, writer, desired, view, self.plan_id, self.commit, self.holder, lease.epoch, self._emit, self.stop, renewed=now)
+
+    # -- the walk
+
+    async def _walk(self, session: Session) -> None:
+        await self._settle(session)
+        try:
+            self._check(session, self._decide(session))
+            while await self._next(session):
+                pass
+        except _Stale as stale:
+            self.tally.stale = stale.moved
+            self.say(Happening.STALE, text="; ".join(stale.moved))
+        except Stopped as stopped:
+            self.tally.stopped = True
+            self.tally.running[str(stopped.id)] = stopped.job
+            self.say(Happening.STOPPED, id=stopped.id, text=f"job {stopped.job} runs on without us")
+
+    def _decide(self, session: Session) -> HostPlan:
+        return decide(session.desired, session.view, self.env.clock.now())
+
+    async def _settle(self, session: Session) -> None:
+        """Soon after a boot, services that are there and silent are waited for."""
+        pauses = list(LOOKS)
+        waited = session.view.facts.uptime
+        while CapabilityState.SILENT in session.view.capabilities.values() and waited < SETTLING and not self.stop.is_set():
+            silent = ", ".join(sorted(name for name, state in session.view.capabilities.items() if state is CapabilityState.SILENT))
+            self.say(Happening.WAITING, text=f"{silent} to answer after the restart")
+            pause = pauses.pop(0) if len(pauses) > 1 else pauses[0]
+            waited += pause
+            await self.sleep(pause)
+            session.desired, session.view = await look_at(session.desired, session.writer, self.env)
+
+    async def _next(self, session: Session) -> bool:
+        """Do one thing; whether there may be more."""
+        await session.keep_lease()
+        fresh = self._decide(session)
+        if self.stop.is_set():
+            self.tally.stopped = True
+            self.tally.left = [step.id for step in fresh.steps if step.verb.acts and not step.blocked]
+            return False
+        step = self._ready(fresh)
+        if step is not None:
+            await self._step(session, step)
+            return True
+        if self.may_restart and self._wants_restart(fresh):
+            boot = session.view.facts.boot
+            await restart(session)
+            raise _Restarted(boot)
+        return await self._round(session)
+
+    def _ready(self, fresh: HostPlan) -> Step | None:
+        """The first step that may run now: planned, before any restart, and not waiting for one that failed."""
+        stuck = self._stuck(fresh)
+        for step in fresh.steps:
+            if not step.runs or step.level or step.id in stuck or step.id in self.tally.done:
+                continue
+            if step.verb.records or step.id in self.expected:
+                return step
+        return None
+
+    def _stuck(self, fresh: HostPlan) -> set[ResourceId]:
+        """Failed steps, and all that need them; each of these is named once."""
+        stuck = set(self.tally.failed)
+        growing = True
+        while growing:
+            more = [s for s in fresh.steps if s.id not in stuck and s.verb.acts and any(need in stuck for need in s.needs)]
+            growing = bool(more)
+            for step in more:
+                stuck.add(step.id)
+                if step.id not in self.tally.blocked:
+                    self.tally.blocked.append(step.id)
+                    first = next(need for need in step.needs if need in stuck)
+                    self.say(Happening.BLOCKED, id=step.id, text=f"needs {first.local}")
+        return stuck
+
+    def _wants_restart(self, fresh: HostPlan) -> bool:
+        """Whether something that was done, or is seen, takes effect only after a restart, and that is still to come."""
+        return any(restarts(step) and not step.verb.acts and not step.blocked and step.id not in self.tally.failed for step in fresh.steps) or any(
+            step.level and step.runs and step.verb.acts and not any(restarts(s) for s in fresh.steps) for step in fresh.steps
+        )
+
+    async def _step(self, session: Session, step: Step) -> None:
+        step = await self._look_before(session, step)
+        if not step.runs:
+            return
+        order = [s.id for s in self.host.steps if s.runs]
+        index = order.index(step.id) + 1 if step.id in order else 0
+        started = self.env.clock.now()
+        try:
+            if step.verb.records:
+                await note(session, step)
+                self.tally.noted.append(step.id)
+                self.say(Happening.RECORDED, id=step.id, index=index, of=len(order))
+                return
+            usual = (step.usual[0].total_seconds(), step.usual[1].total_seconds())
+            self.say(Happening.STEP, id=step.id, index=index, of=len(order), text=step.verb.value, usual=usual)
+            if step.verb is Verb.WAIT:
+                await attend(session, step)
+                session.desired, session.view = await self._greeted(session)
+                return
+            await perform(session, step)
+            await self._seen_done(session, step)
+        except StepFailed as failed:
+            await self._failed(session, step, failed)
+            return
+        self.tally.done.append(step.id)
+        self.tally.drops = 0
+        self.say(Happening.DONE, id=step.id, index=index, of=len(order), seconds=(self.env.clock.now() - started).total_seconds())
+
+    async def _greeted(self, session: Session) -> tuple[Desired, object]:
+        await session.writer.greet()
+        return await look_at(session.desired, session.writer, self.env)
+
+    async def _look_before(self, session: Session, step: Step) -> Step:
+        """Ask again for the resource and its direct needs, and decide again with the same function."""
+        kinds = {step.id.kind, *(need.kind for need in step.needs)} & set(session.view.kinds)
+        await session.look(kinds)
+        fresh = self._decide(session).step(step.id) or replace(step, verb=Verb.NOTHING, actions=(), changes=())
+        self._same(session, fresh)
+        return fresh
+
+    async def _seen_done(self, session: Session, step: Step) -> None:
+        """Look until nothing is left to do for it. What Windows shows late is waited for; what it never shows is a failure."""
+        within = max((action.within for action in step.actions), default=timedelta(seconds=30))
+        end = self.env.clock.now() + min(within, timedelta(minutes=2))
+        pauses = list(LOOKS)
+        while True:
+            await session.look({step.id.kind})
+            left = self._decide(session).step(step.id)
+            if left is None or (not left.verb.acts and left.verb is not Verb.UNSEEN):
+                break
+            if self.env.clock.now() >= end:
+                still = ", ".join(change.path for change in left.changes) or left.why
+                raise StepFailed(None, None, None, f"every call went well, and the host still shows a difference: {still}")
+            await self.sleep(pauses.pop(0) if len(pauses) > 1 else pauses[0])
+        await finish(session, step if step.desired is None else replace(step, desired=left.desired if left and left.desired else step.desired))
+
+    async def _failed(self, session: Session, step: Step, failed: StepFailed) -> None:
+        self.tally.failed.append(step.id)
+        diagnostic = await explain(session, step, failed)
+        self.tally.diagnostics.append(diagnostic)
+        self.say(Happening.FAILED, id=step.id, action=failed.action.name if failed.action else "", text=str(failed), diagnostic=diagnostic)
+        await session.look({step.id.kind} & set(session.view.kinds))
+
+    # -- what may run
+
+    def _check(self, session: Session, fresh: HostPlan) -> None:
+        """Before anything is done: is the host as it was when the plan was made?"""
+        if self.checked:
+            return
+        moved = [text for step in fresh.steps for text in self._moved(session, step)]
+        if moved:
+            raise _Stale(tuple(moved))
+        self.checked = True
+
+    def _same(self, session: Session, fresh: Step) -> None:
+        moved = self._moved(session, fresh)
+        if moved:
+            raise _Stale(tuple(moved))
+
+    def _moved(self, session: Session, fresh: Step) -> list[str]:
+        """What is not as planned about one step; nothing where it may run, or has nothing to do."""
+        planned = self.expected.get(fresh.id)
+        if not (fresh.verb.acts or fresh.blocked or fresh.verb in (Verb.UNSEEN, Verb.WAIT)):
+            return []
+        if planned is None:
+            known = self.host.step(fresh.id)
+            if fresh.blocked or fresh.verb in (Verb.UNSEEN, Verb.WAIT) or (known is not None and known.blocked) or self._open_intent(session, fresh.id):
+                return []
+            return [f"{fresh.id.local}: was to be left alone; now {_difference(fresh)}"]
+        if fresh.blocked:
+            return [f"{fresh.id.local}: {fresh.blocked.message}"]
+        if fresh.verb is Verb.UNSEEN:
+            return [f"{fresh.id.local}: {fresh.why}"]
+        if same_step(planned, fresh) or fresh.verb is Verb.WAIT or planned.verb is Verb.WAIT:
+            return []
+        if self._open_intent(session, fresh.id) and subsequence(fresh.action_names, planned.action_names):
+            return []
+        return [f"{fresh.id.local}: {text}" for text in _moves(planned, fresh)]
+
+    def _open_intent(self, session: Session, id: ResourceId) -> bool:
+        record = session.view.records.by_id.get(id)
+        return record is not None and record.plan == self.plan_id and (record.phase == INTENT or id in self.tally.done)
+
+    # -- rounds
+
+    async def _round(self, session: Session) -> bool:
+        """The last look. What became visible and differs is a next round, under the same limits."""
+        session.desired, session.view = await self._greeted(session)  # type: ignore[assignment]
+        fresh = self._decide(session)
+        stuck = self._stuck(fresh)
+        open_ = [step for step in fresh.steps if step.runs and not step.verb.records and step.id not in stuck]
+        more = [step for step in open_ if self._within_limits(step)]
+        restart_due = self.may_restart and self._wants_restart(fresh)
+        if (more or restart_due) and self.tally.rounds < ROUNDS:
+            self.tally.rounds += 1
+            self.expected = {step.id: step for step in more}
+            self.tally.done = [id for id in self.tally.done if id not in self.expected]
+            self.say(Happening.ROUND, text=", ".join(step.id.local for step in more))
+            return True
+        self.tally.left = [step.id for step in open_]
+        if not (self.tally.left or self.tally.failed or self.tally.blocked):
+            self.say(Happening.CONVERGED)
+        return False
+
+    def _within_limits(self, step: Step) -> bool:
+        return step.disruption <= self.worst and (not step.loses or str(step.id) in self.desired.limits.replace)
+
+
+def _difference(step: Step) -> str:
+    return "; ".join(f"{change.path} {plain(change.before)} → {plain(change.after)}" for change in step.changes) or step.why
+
+
+def _moves(planned: Step, fresh: Step) -> list[str]:
+    """Field by field, how a fresh step differs from the planned one."""
+    was = {change.path: change for change in planned.changes}
+    now = {change.path: change for change in fresh.changes}
+    out = []
+    for path in sorted(was.keys() | now.keys()):
+        if path not in now:
+            out.append(f"{path} is {plain(was[path].after)} already")
+        elif path not in was:
+            out.append(f"{path} is {plain(now[path].before)}, the plan took it for as declared")
+        elif not same_value(plain(was[path].before), plain(now[path].before)):
+            out.append(f"{path} was {plain(was[path].before)} and is {plain(now[path].before)}")
+    return out or [f"planned {planned.verb.word} ({', '.join(planned.action_names)}), now {fresh.verb.word} ({', '.join(fresh.action_names)})"]

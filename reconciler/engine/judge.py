@@ -1,0 +1,81 @@
+"""Runs rules over a world and turns findings into diagnostics with positions. Used by link, decide and apply alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from reconciler.core.calls import Later, Unreadable
+from reconciler.core.diagnostics import Diagnostic, Label, Position, Severity
+from reconciler.core.kinds import Finding, NotSeen, Rule
+from reconciler.core.resources import Resource
+from reconciler.engine.world import HostWorld
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`findings` pairs each finding with its rule; `suspended` rules read what nobody has looked at."""
+
+    findings: tuple[tuple[Rule[Any], Finding], ...]
+    suspended: tuple[str, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def judge(world: HostWorld, rules: Iterable[Rule[Any]], today: date | None = None) -> Verdict:
+    """Run every rule. A rule that meets what is not seen, or only known later, is suspended whole; accepted warnings are dropped."""
+    found: list[tuple[Rule[Any], Finding]] = []
+    suspended: list[str] = []
+    for rule in rules:
+        try:
+            findings = list(rule.check(world))
+        except (NotSeen, Unreadable):
+            suspended.append(rule.id)
+            continue
+        found += [(rule, finding) for finding in findings if not _accepted(rule, world.by_id.get(finding.subject), today)]
+    return Verdict(tuple(found), tuple(suspended), tuple(diagnostic(rule, finding, world) for rule, finding in found))
+
+
+def _accepted(rule: Rule[Any], resource: Resource | None, today: date | None) -> bool:
+    if resource is None or rule.severity is not Severity.WARNING:
+        return False
+    return any(a.rule == rule.id and (a.until is None or today is None or date.fromisoformat(a.until) >= today) for a in resource.common.accept)
+
+
+def diagnostic(rule: Rule[Any], finding: Finding, world: HostWorld) -> Diagnostic:
+    resource = world.by_id.get(finding.subject)
+    labels = tuple(Label(at, text) for subject, field, text in finding.also if (at := place(world.by_id.get(subject), field)) is not None)
+    return Diagnostic(
+        rule.id,
+        rule.severity,
+        finding.message,
+        place(resource, finding.field),
+        label=finding.label,
+        labels=labels,
+        subject=finding.subject,
+        why=finding.why,
+        help=finding.help,
+    )
+
+
+def place(resource: Resource | None, field: str) -> Position | None:
+    """Where a field was written; else where its value came from; else where the resource stands."""
+    if resource is None:
+        return None
+    path = field
+    while path:
+        if path in resource.where:
+            return resource.where[path]
+        path = path.rpartition(".")[0]
+    source = resource.sources.get(field.partition(".")[0])
+    return (source.position if source else None) or resource.position
+
+
+def blocking(diagnostic_: Diagnostic) -> Diagnostic:
+    """The same finding, as the reason why a step does not run."""
+    return replace(diagnostic_, severity=Severity.BLOCKED)
+
+
+def is_later(*values: object) -> bool:
+    return any(isinstance(value, Later) for value in values)

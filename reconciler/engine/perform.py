@@ -1,0 +1,316 @@
+"""One step on one host: intent recorded, actions run, the result seen, the record closed.
+
+Called by `hostrun` with a step that was decided on a look just taken. Raises `StepFailed` where the host says no, lets
+transport errors through (the caller reconnects and decides again), and `Stopped` where a person does not want to wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from hashlib import sha256
+
+import anyio
+
+from reconciler.core.calls import Answer, AnyCall, Call, CallError, Out
+from reconciler.core.ids import ResourceId
+from reconciler.core.kinds import Action
+from reconciler.core.observations import Unseen
+from reconciler.core.plan import Step, Verb
+from reconciler.core.transport import Job, Writer
+from reconciler.engine.desired import Desired
+from reconciler.engine.environment import Environment
+from reconciler.engine.events import Emit, Event, Happening
+from reconciler.engine.identity import record as machine_record
+from reconciler.engine.ledger import APPLIED, INTENT, Record, drop, put, recorded_spec
+from reconciler.engine.view import HostView, refresh
+
+LEASE = 120.0  # seconds that a lease is taken for, and renewed after half of it
+BATCH = timedelta(seconds=150)  # deadline of attached calls that name none
+FIRST_POLL, LAST_POLL = 5.0, 15.0
+LOOKS = (1.0, 1.0, 2.0, 3.0, 5.0)  # seconds between looks while something is awaited; the last repeats
+
+
+class StepFailed(Exception):
+    """The host refused or did not show what was wanted."""
+
+    def __init__(self, action: Action | None, call: AnyCall | None, answer: Answer | None, message: str) -> None:
+        super().__init__(message)
+        self.action = action
+        self.call = call
+        self.answer = answer
+
+
+class Stopped(Exception):
+    """No longer waited for: `job` runs on without us."""
+
+    def __init__(self, id: ResourceId, job: str) -> None:
+        super().__init__(job)
+        self.id = id
+        self.job = job
+
+
+@dataclass(slots=True)
+class Session:
+    """One open connection with its lease, and what was seen through it."""
+
+    env: Environment
+    writer: Writer
+    desired: Desired
+    view: HostView
+    plan: str
+    commit: str
+    holder: str
+    epoch: int
+    emit: Emit
+    stop: anyio.Event
+    attempt: int = 0
+    renewed: float = 0.0
+
+    def say(self, what: Happening, **more: object) -> None:
+        self.emit(Event(self.env.clock.now(), self.plan, self.desired.host.name, what, **more))  # type: ignore[arg-type]
+
+    async def sleep(self, seconds: float) -> None:
+        await self.env.clock.sleep_until(self.env.clock.now() + timedelta(seconds=seconds))
+
+    def key(self, id: ResourceId, name: str) -> str:
+        """The idempotency key of one attempt."""
+        self.attempt += 1
+        return f"{self.plan}:{id.entry}:{name}:{self.attempt}"
+
+    async def write(self, id: ResourceId, name: str, calls: Sequence[AnyCall], deadline: timedelta = BATCH) -> tuple[Answer, ...]:
+        return await self.writer.run(tuple(calls), key=self.key(id, name), epoch=self.epoch, deadline=deadline)
+
+    async def keep_lease(self) -> None:
+        """Take the lease again once half of it is gone. A new epoch comes with it."""
+        now = self.env.clock.now().timestamp()
+        if now - self.renewed > LEASE / 2:
+            lease = await self.writer.take(self.holder, LEASE, self.epoch)
+            self.epoch, self.renewed = lease.epoch, now
+
+    async def look(self, kinds: set[str]) -> None:
+        self.view = await refresh(self.view, self.writer, self.desired.registry, self.desired.resources, self.env.clock, self.env.deadline, kinds)
+
+    def remember(self, record: Record | None, id: ResourceId) -> None:
+        """Keep our picture of the ledger in step with what was written."""
+        known = dict(self.view.records.by_id)
+        if record is None:
+            known.pop(id, None)
+        else:
+            known[id] = record
+        self.view = replace(self.view, records=replace(self.view.records, by_id=known))
+
+    def forget_job(self, job: str) -> None:
+        hello = self.view.hello
+        self.view = replace(self.view, hello=replace(hello, jobs=tuple(j for j in hello.jobs if j.id != job)))
+
+
+def job_id(fleet: str, id: ResourceId, plan: str, action: str) -> str:
+    """Derived, so that whoever comes next finds the same job."""
+    return "j-" + sha256(f"{fleet}\n{id}\n{plan}\n{action}".encode()).hexdigest()[:16]
+
+
+async def note(session: Session, step: Step) -> None:
+    """A step that writes our record and nothing else."""
+    fleet = session.desired.fleet.name
+    if step.verb is Verb.FORGET:
+        await _put(session, step.id, [drop(fleet, step.id)])
+        session.remember(None, step.id)
+    else:
+        await _close(session, step)
+
+
+async def perform(session: Session, step: Step) -> None:
+    """Run a step's actions in order. The intent is on the host before the first act."""
+    await _acknowledge(session, step)
+    before: list[AnyCall] = [*_machine(session), put(session.desired.fleet.name, _intent(session, step))]
+    for position, batch in _batches(step.actions, step.gone):
+        if step.gone and position == step.gone:
+            before = [put(session.desired.fleet.name, _intent(session, step, tainted=False))]
+        if batch[0].long:
+            await _flush(session, step, before)
+            await _job(session, step, batch[0])
+        else:
+            await _attached(session, step, batch, before)
+        before = []
+        await _until(session, step, batch[-1])
+    await _flush(session, step, before)
+    session.remember(_intent(session, step), step.id)
+
+
+async def finish(session: Session, step: Step) -> None:
+    """Close the record of a step that was seen to be done."""
+    if step.verb is Verb.DELETE:
+        await _put(session, step.id, [drop(session.desired.fleet.name, step.id)])
+        session.remember(None, step.id)
+    else:
+        await _close(session, step)
+
+
+async def attend(session: Session, step: Step) -> None:
+    """Wait for somebody's job on this resource, then let go of it where it ended well."""
+    job = next(j for j in session.view.hello.jobs if j.resource == str(step.id) and j.active)
+    session.say(Happening.JOINED, id=step.id, text=job.id, action=job.action)
+    ended = await _watch(session, step.id, job, None)
+    if not ended.bad:
+        await session.writer.ack(job.id)
+
+
+# -- parts of a step
+
+
+def _batches(actions: Sequence[Action], gone: int) -> list[tuple[int, list[Action]]]:
+    """Attached actions that wait for nothing go together in one batch, one round trip; with the position of the first.
+
+    The actions that take the old away (the first `gone`) never share a batch with those that make the new.
+    """
+    out: list[tuple[int, list[Action]]] = []
+    for position, action in enumerate(actions):
+        last = out[-1][1][-1] if out else None
+        if last is not None and not (action.long or last.long or last.until) and position != gone:
+            out[-1][1].append(action)
+        else:
+            out.append((position, [action]))
+    return out
+
+
+def _machine(session: Session) -> list[AnyCall]:
+    call = machine_record(session.desired.host, session.view.hello)
+    return [call] if call else []
+
+
+def _intent(session: Session, step: Step, *, tainted: bool = True) -> Record:
+    """The record as it stands from the first act until the result is seen. A delete keeps the spec it had."""
+    old = session.view.records.by_id.get(step.id)
+    base = _record(session, step) if step.desired is not None else old
+    assert base is not None
+    why = step.why if step.verb is Verb.REPLACE and tainted else ""
+    return replace(base, phase=INTENT, plan=session.plan, commit=session.commit, applied=bool(old and old.applied), actions=step.action_names, tainted=why)
+
+
+def _record(session: Session, step: Step) -> Record:
+    resource = step.desired
+    assert resource is not None
+    spec = recorded_spec(resource, session.desired.hashes.get(step.id, {}))
+    needs = tuple((str(need.target), need.bound) for need in resource.needs)
+    return Record(step.id, step.key, spec, APPLIED, session.plan, session.commit, True, resource.common.lifecycle, needs)
+
+
+async def _close(session: Session, step: Step) -> None:
+    record = _record(session, step)
+    await _put(session, step.id, [*_machine(session), put(session.desired.fleet.name, record)])
+    session.remember(record, step.id)
+    for job in session.view.hello.jobs:
+        if job.resource == str(step.id) and not job.active:
+            await session.writer.ack(job.id)
+            session.forget_job(job.id)
+
+
+async def _put(session: Session, id: ResourceId, calls: list[AnyCall]) -> None:
+    answers = await session.write(id, "record", calls)
+    _refuse(None, calls, answers)
+
+
+async def _flush(session: Session, step: Step, calls: list[AnyCall]) -> None:
+    if calls:
+        await _put(session, step.id, calls)
+
+
+def _refuse(action: Action | None, calls: Sequence[AnyCall], answers: Sequence[Answer]) -> None:
+    """A write batch stops at its first failure: that one is the last answer."""
+    last = answers[-1] if answers else None
+    if last is not None and last.error is not None:
+        call = calls[len(answers) - 1]
+        raise StepFailed(action, call, last, _said(call, last.error))
+    if len(answers) < len(calls):
+        raise StepFailed(action, calls[len(answers)], None, f"{calls[len(answers)].name} was not answered")
+
+
+def _said(call: AnyCall, error: CallError) -> str:
+    return f"{call.name}: {error.message or error.id}"
+
+
+async def _attached(session: Session, step: Step, batch: Sequence[Action], before: Sequence[AnyCall]) -> None:
+    for action in batch:
+        session.say(Happening.ACTION, id=step.id, action=action.name, text=action.summary)
+    calls: list[AnyCall] = [*before]
+    for action in batch:
+        calls += [_shifted(call, len(calls)) for call in action.calls]
+    owners: list[Action | None] = [*(None for _ in before), *(action for action in batch for _ in action.calls)]
+    answers = await session.write(step.id, batch[0].name, calls, max(BATCH, batch[-1].within))
+    _refuse(owners[min(len(answers), len(calls)) - 1] if answers else batch[0], calls, answers)
+
+
+def _shifted(call: AnyCall, by: int) -> AnyCall:
+    """A call whose `Out`s count from its action, in a batch where `by` other calls come before that action."""
+    if by == 0 or not isinstance(call, Call):
+        return call
+    return replace(call, parameters={n: Out(v.call + by, v.property) if isinstance(v, Out) else v for n, v in call.parameters.items()})
+
+
+async def _until(session: Session, step: Step, action: Action) -> None:
+    """Look until the fields that the action promises are seen; give up after `within`."""
+    if not action.until:
+        return
+    end = session.env.clock.now() + action.within
+    pauses = list(LOOKS)
+    while True:
+        await session.look({step.id.kind})
+        looked = session.view.kinds.get(step.id.kind)
+        present = None if looked is None or isinstance(looked, Unseen) else looked.get(step.key)
+        if present is not None and all(value == getattr(present.state, name) for name, value in action.until.items()):
+            return
+        if session.env.clock.now() >= end:
+            wanted = ", ".join(f"{name} {value}" for name, value in action.until.items())
+            raise StepFailed(action, None, None, f"{action.summary} did not show {wanted} within {int(action.within.total_seconds())} s")
+        await session.keep_lease()
+        await session.sleep(pauses.pop(0) if len(pauses) > 1 else pauses[0])
+
+
+# -- jobs
+
+
+async def _acknowledge(session: Session, step: Step) -> None:
+    """Let go of an earlier job of this resource that ended, was lost or went wrong; the record keeps why it matters."""
+    for job in session.view.hello.jobs:
+        if job.resource == str(step.id) and not job.active:
+            await _put(session, step.id, [*_machine(session), put(session.desired.fleet.name, _intent(session, step))])
+            await session.writer.ack(job.id)
+            session.forget_job(job.id)
+
+
+async def _job(session: Session, step: Step, action: Action) -> None:
+    session.say(Happening.ACTION, id=step.id, action=action.name, text=action.summary)
+    id = job_id(session.desired.fleet.name, step.id, session.plan, action.name)
+    job = await session.writer.start(
+        id, str(step.id), action.name, action.calls, key=session.key(step.id, action.name), epoch=session.epoch, deadline=action.within
+    )
+    if job.joined:
+        session.say(Happening.JOINED, id=step.id, text=job.id, action=job.action)
+    ended = await _watch(session, step.id, job, action)
+    if ended.bad:
+        answer = next((a for a in reversed(ended.answers) if a.error is not None), None)
+        failed = action.calls[min(len(ended.answers), len(action.calls)) - 1] if ended.answers else action.calls[0]
+        raise StepFailed(action, failed, answer, _said(failed, answer.error) if answer and answer.error else f"job {ended.id} failed")
+    if ended.phase in ("lost", "cancelled"):
+        await session.writer.ack(ended.id)
+        raise StepFailed(action, None, None, f"job {ended.id} ({action.name}) was {ended.phase}: what it did is seen at the next look")
+    await session.writer.ack(ended.id)
+
+
+async def _watch(session: Session, id: ResourceId, job: Job, action: Action | None) -> Job:
+    """Poll a job until it ends, saying what the host said last."""
+    started = session.env.clock.now()
+    pause = FIRST_POLL
+    usual = (action.usual[0].total_seconds(), action.usual[1].total_seconds()) if action else None
+    while job.active:
+        if session.stop.is_set():
+            raise Stopped(id, job.id)
+        await session.sleep(pause)
+        pause = min(pause + 2, LAST_POLL)
+        await session.keep_lease()
+        job = await session.writer.poll(job.id)
+        passed = (session.env.clock.now() - started).total_seconds()
+        session.say(Happening.PROGRESS, id=id, action=job.action, text=job.last, seconds=passed, usual=usual)
+    return job

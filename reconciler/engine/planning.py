@@ -1,0 +1,261 @@
+"""Plans: look at every host in scope at once, decide each, put the fleet's brake on. Contacts hosts only to read.
+
+`make_plan` looks; `plan_from` reads snapshots instead; `observe` only looks. All three use the same look and the same decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import anyio
+
+from reconciler.core.calls import Answer, AnyCall, CallError, Secret
+from reconciler.core.diagnostics import Diagnostic, Severity
+from reconciler.core.errors import SecretUnavailable, TransportError, WrongMachine
+from reconciler.core.ids import ResourceId
+from reconciler.core.plan import Block, HostPlan, Plan, Sight, Verb
+from reconciler.core.resources import Host, Resource
+from reconciler.core.snapshot import Snapshot, call_key
+from reconciler.core.transport import Hello, Reader, Target
+from reconciler.engine.decide import decide
+from reconciler.engine.desired import Desired
+from reconciler.engine.diff import DIFFERS, SAME, UNAVAILABLE
+from reconciler.engine.environment import Environment, Request, Scope
+from reconciler.engine.identity import verify
+from reconciler.engine.ledger import Records, salt
+from reconciler.engine.link import Linked
+from reconciler.engine.shapes import shape
+from reconciler.engine.view import HostView, look
+from reconciler.engine.vocabulary import vocabulary
+from reconciler.secrets.fingerprint import fingerprint
+from reconciler.wire.answers import hello as hello_of
+
+
+def hosts_in(linked: Linked, scope: Scope) -> list[Host]:
+    """The hosts that targets and labels choose, in declared order; all of them where neither is given."""
+    named = {target.partition("/")[0].casefold() for target in scope.targets}
+    return [
+        host
+        for host in linked.hosts.values()
+        if (not named or host.name.casefold() in named) and all(host.labels.get(key) == value for key, value in scope.labels)
+    ]
+
+
+def unknown_targets(linked: Linked, targets: Sequence[str]) -> list[str]:
+    """Targets that name no declared host or resource."""
+    known = {name.casefold() for name in linked.hosts} | {str(r.id).casefold() for each in linked.resources.values() for r in each}
+    return [target for target in targets if target.casefold() not in known]
+
+
+def desired_of(linked: Linked, host: Host, request: Request, env: Environment) -> Desired:
+    """What one host should be, within the request's scope. Secrets are added after its hello (`with_secrets`)."""
+    resources = linked.resources.get(host.name, ())
+    asked = {t.casefold() for t in request.scope.targets if "/" in t and t.partition("/")[0].casefold() == host.name.casefold()}
+    excluded = {t.casefold() for t in request.scope.exclude}
+    return Desired(
+        host,
+        linked.fleet,
+        resources,
+        env.registry,
+        request.limits,
+        chosen=_with_needs(resources, asked) if asked else None,
+        excluded=frozenset(r.id for r in resources if str(r.id).casefold() in excluded or host.name.casefold() in excluded),
+        whole=linked.complete and not asked and not excluded and not any("/" in t for t in request.scope.targets),
+        destroy=tuple(id for id in map(ResourceId.parse, request.destroy) if id.host.casefold() == host.name.casefold()),
+    )
+
+
+def _with_needs(resources: Sequence[Resource], asked: set[str]) -> frozenset[ResourceId]:
+    """What was asked for, and all that it needs."""
+    by_id = {resource.id: resource for resource in resources}
+    chosen: set[ResourceId] = set()
+    waiting = [resource for resource in resources if str(resource.id).casefold() in asked]
+    while waiting:
+        resource = waiting.pop()
+        if resource.id not in chosen:
+            chosen.add(resource.id)
+            waiting += [by_id[need.target] for need in resource.needs if need.target in by_id]
+    return frozenset(chosen)
+
+
+async def with_secrets(desired: Desired, hello: Hello, env: Environment) -> Desired:
+    """Compare WRITE_ONLY values with the record by salted scrypt. The values themselves go nowhere."""
+    records = Records.read(desired.host.name, hello.ledger).by_id
+    machine = hello.facts.machine_guid or hello.facts.uuid or desired.host.name
+    verdicts: dict[ResourceId, dict[str, str]] = {}
+    hashes: dict[ResourceId, dict[str, str]] = {}
+    missing: dict[ResourceId, str] = {}
+    for resource in desired.resources:
+        for mark in shape(type(resource.spec)).secrets:
+            secret = getattr(resource.spec, mark.name)
+            if not isinstance(secret, Secret):
+                continue
+            try:
+                value = await env.secrets.resolve(secret)
+            except SecretUnavailable as unavailable:
+                missing[resource.id] = str(unavailable)
+                continue
+            made = fingerprint(value, salt(machine, desired.fleet.name, resource.id, mark.name))
+            before = (records[resource.id].spec.get(mark.name) or {}).get("$scrypt") if resource.id in records else None
+            hashes.setdefault(resource.id, {})[mark.name] = made
+            verdicts.setdefault(resource.id, {})[mark.name] = UNAVAILABLE if not before else SAME if before == made else DIFFERS
+    return replace(desired, secrets=verdicts, hashes=hashes, missing=missing)
+
+
+def target_of(desired: Desired) -> Target:
+    return Target(desired.host, desired.fleet.name, vocabulary(desired.registry))
+
+
+async def look_at(desired: Desired, reader: Reader, env: Environment) -> tuple[Desired, HostView]:
+    """One look within a session that is open: identity first, then one batch."""
+    verify(desired.host, reader.hello)
+    desired = await with_secrets(desired, reader.hello, env)
+    return desired, await look(reader, desired.host, desired.registry, desired.resources, env.clock, env.deadline)
+
+
+async def make_plan(linked: Linked, request: Request, env: Environment) -> Plan:
+    """Look at every host in scope, `env.at_once` at a time; a host that cannot be seen costs the others nothing."""
+    started = env.clock.now()
+    plans: dict[str, HostPlan] = {}
+    limiter = anyio.CapacityLimiter(env.at_once)
+
+    async def one(host: Host) -> None:
+        async with limiter:
+            plans[host.name] = await _plan_host(desired_of(linked, host, request, env), env)
+
+    hosts = hosts_in(linked, request.scope)
+    async with anyio.create_task_group() as group:
+        for host in hosts:
+            group.start_soon(one, host)
+    return finish(linked, request, env, [plans[host.name] for host in hosts], started)
+
+
+async def _plan_host(desired: Desired, env: Environment) -> HostPlan:
+    try:
+        async with env.connect(target_of(desired)) as reader:
+            desired, view = await look_at(desired, reader, env)
+    except TransportError as trouble:
+        return unseen_host(desired.host, trouble)
+    return decide(desired, view, env.clock.now())
+
+
+def unseen_host(host: Host, trouble: TransportError) -> HostPlan:
+    """A host that could not be looked at: nothing is planned for it, and nothing on it is taken for absent."""
+    sight = Sight.REFUSED if isinstance(trouble, WrongMachine) else Sight.UNSEEN
+    return HostPlan(host.name, sight, why=str(trouble), code=trouble.code)
+
+
+def finish(linked: Linked, request: Request, env: Environment, hosts: list[HostPlan], started: datetime) -> Plan:
+    """Number the steps over all hosts and put the brake on deletions."""
+    numbered = _numbered(_braked(hosts, linked.fleet.max_deletes))
+    diagnostics = [d for d in linked.diagnostics if d.severity is not Severity.ERROR]
+    whole = linked.complete and linked.fleet.declared and not request.scope.exclude and not any("/" in t for t in request.scope.targets)
+    return Plan(
+        id=env.name_run(),
+        fleet=linked.fleet.name,
+        made=env.clock.now(),
+        specs=request.specs,
+        hosts=tuple(numbered),
+        diagnostics=_once([*diagnostics, *(d for host in hosts for d in host.diagnostics)]),
+        replace=request.limits.replace,
+        max_disruption=request.limits.max_disruption,
+        by=env.by,
+        seconds=(env.clock.now() - started).total_seconds(),
+        whole=whole,
+    )
+
+
+def _once(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """The same finding from link and from decide is said once."""
+    return tuple({(d.code, d.subject, d.message): d for d in diagnostics}.values())
+
+
+def _braked(hosts: list[HostPlan], most: int) -> list[HostPlan]:
+    """Above `most` deletions none runs: a label typo must not empty a fleet."""
+    count = sum(1 for host in hosts for step in host.steps if step.verb is Verb.DELETE and not step.blocked and step.why != "named")
+    if count <= most:
+        return hosts
+    brake = Block(
+        "PLN028", f"{count} deletions in one plan, and maxDeletes is {most}: none of them runs", "raise maxDeletes in the Fleet document if they are meant"
+    )
+    return [replace(host, steps=tuple(replace(s, blocked=brake) if s.verb is Verb.DELETE and not s.blocked else s for s in host.steps)) for host in hosts]
+
+
+def _numbered(hosts: list[HostPlan]) -> list[HostPlan]:
+    n = 0
+    out = []
+    for host in hosts:
+        steps = []
+        for step in host.steps:
+            shown = step.blocked is not None or step.verb is not Verb.NOTHING
+            n += shown
+            steps.append(replace(step, n=n) if shown else step)
+        out.append(replace(host, steps=tuple(steps)))
+    return out
+
+
+# -- without hosts
+
+
+class SnapshotReader:
+    """Answers out of a snapshot; what was not asked then is not seen now."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._hello = hello_of(snapshot.hello)
+
+    @property
+    def hello(self) -> Hello:
+        return self._hello
+
+    async def greet(self) -> Hello:
+        return self._hello
+
+    async def ask(self, calls: Sequence[AnyCall], deadline: timedelta) -> tuple[Answer, ...]:
+        missing = Answer(error=CallError("NotInSnapshot", "ObjectNotFound", "the snapshot does not hold this question; take a new one with reconcile observe"))
+        return tuple(self._snapshot.answers.get(call_key(call), missing) for call in calls)
+
+
+async def plan_from(linked: Linked, snapshots: Mapping[str, Snapshot], request: Request, env: Environment) -> Plan:
+    """The plan for the hosts as they were when the snapshots were taken. A host without one is not seen."""
+    started = env.clock.now()
+    plans = []
+    for host in hosts_in(linked, request.scope):
+        snapshot = snapshots.get(host.name)
+        if snapshot is None:
+            plans.append(HostPlan(host.name, Sight.UNSEEN, why="no snapshot of it was given", code="PLN040"))
+            continue
+        desired = desired_of(linked, host, request, env)
+        try:
+            desired, view = await look_at(desired, SnapshotReader(snapshot), env)
+        except TransportError as trouble:
+            plans.append(unseen_host(host, trouble))
+            continue
+        view = replace(view, at=snapshot.seen)
+        plans.append(decide(replace(desired, missing={}), view, snapshot.seen))
+    return finish(linked, request, env, plans, started)
+
+
+async def observe(linked: Linked, scope: Scope, env: Environment) -> dict[str, Snapshot | Diagnostic]:
+    """A snapshot of every host in scope, or why there is none."""
+    found: dict[str, Snapshot | Diagnostic] = {}
+    limiter = anyio.CapacityLimiter(env.at_once)
+    request = Request(scope=scope)
+
+    async def one(host: Host) -> None:
+        desired = desired_of(linked, host, request, env)
+        async with limiter:
+            try:
+                async with env.connect(target_of(desired)) as reader:
+                    verify(host, reader.hello)
+                    view = await look(reader, host, env.registry, desired.resources, env.clock, env.deadline)
+                    found[host.name] = Snapshot.taken(host.name, view.at, reader.hello.raw, view.asked)
+            except TransportError as trouble:
+                found[host.name] = Diagnostic(trouble.code, Severity.ERROR, str(trouble), subject=host.name)
+
+    async with anyio.create_task_group() as group:
+        for host in hosts_in(linked, scope):
+            group.start_soon(one, host)
+    return {host.name: found[host.name] for host in hosts_in(linked, scope)}

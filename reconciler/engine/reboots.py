@@ -1,0 +1,47 @@
+"""Restarting a host, and knowing that it restarted: a changed boot id on a new connection, never a port that answers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from reconciler.core.errors import TransportError, Unreachable
+from reconciler.core.observations import Facts
+from reconciler.core.transport import Target
+from reconciler.engine.environment import Environment
+from reconciler.engine.perform import Session, StepFailed
+from reconciler.engine.vocabulary import RESTART
+
+KEPT = 900.0  # seconds that the lease is kept for us over the restart
+GIVEN = timedelta(minutes=20)
+PAUSE = 10.0
+
+
+async def restart(session: Session) -> None:
+    """Keep the lease over it, then tell the host to restart. The line is expected to break; a refusal is a StepFailed."""
+    await session.writer.rebooting(session.holder, session.epoch, KEPT)
+    try:
+        answers = await session.writer.run(
+            (RESTART(Force=True),), key=f"{session.plan}:restart:{session.view.facts.boot}", epoch=session.epoch, deadline=timedelta(seconds=30)
+        )
+    except Unreachable:
+        return
+    failed = next((answer for answer in answers if answer.error is not None), None)
+    if failed is not None and failed.error is not None:
+        raise StepFailed(None, None, failed, f"the host refused to restart: {failed.error.message or failed.error.id}")
+
+
+async def await_boot(env: Environment, target: Target, before: str) -> Facts:
+    """Connect until hello shows another boot than `before`; Unreachable after 20 minutes."""
+    end = env.clock.now() + GIVEN
+    last = "it still shows the boot from before"
+    while env.clock.now() < end:
+        await env.clock.sleep_until(env.clock.now() + timedelta(seconds=PAUSE))
+        try:
+            async with env.connect(target) as reader:
+                if reader.hello.facts.boot != before:
+                    return reader.hello.facts
+        except TransportError as trouble:
+            if not trouble.transient:
+                raise
+            last = str(trouble)
+    raise Unreachable(f"it did not come back within {int(GIVEN.total_seconds() // 60)} minutes of the restart: {last}")

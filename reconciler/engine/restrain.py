@@ -1,0 +1,219 @@
+"""What may not run, and why: protection, leave, limits, a hold, rules on the reachable end state, and whatever needs these.
+
+Pure; part of decide. A block falls on a step once, with the first reason; what waits for a blocked step says for which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from reconciler.core.calls import Call, Secret
+from reconciler.core.changes import Cause
+from reconciler.core.diagnostics import Diagnostic, Severity
+from reconciler.core.ids import Key, ResourceId
+from reconciler.core.kinds import Disruption
+from reconciler.core.observations import CapabilityState, Unseen
+from reconciler.core.plan import Block, Step, Verb
+from reconciler.core.transport import Hold
+from reconciler.engine.desired import Desired, is_part
+from reconciler.engine.judge import Verdict, blocking, judge
+from reconciler.engine.view import HostView
+from reconciler.engine.world import HostWorld
+
+
+@dataclass(frozen=True, slots=True)
+class Restrained:
+    steps: tuple[Step, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    rules: int
+    suspended: int
+
+
+def restrain(desired: Desired, view: HostView, drafts: list[Step], reach: Mapping[str, Mapping[Key, Any]], now: datetime) -> Restrained:
+    """Block what may not run; repeat until nothing more falls."""
+    steps = {step.id: _own(desired, view, step, now) for step in drafts}
+    steps = {id: _bound(desired, view, step, steps) for id, step in steps.items()}
+    _spread(steps)
+    while True:
+        verdict = judge(
+            HostWorld(desired.host, desired.registry, desired.resources, view, _reachable(desired, view, steps, reach)), desired.registry.rules, now.date()
+        )
+        if not _fall(steps, verdict):
+            break
+        _spread(steps)
+    diagnostics = tuple(_softened(d, steps) for d in verdict.diagnostics)
+    return Restrained(tuple(steps.values()), diagnostics, len(desired.registry.rules), len(verdict.suspended))
+
+
+def _softened(found: Diagnostic, steps: Mapping[ResourceId, Step]) -> Diagnostic:
+    """An error that blocks its step is that block; one about a resource with nothing to do is a warning about what is there."""
+    if found.severity is not Severity.ERROR:
+        return found
+    step = next((step for id, step in steps.items() if str(id) == found.subject), None)
+    return blocking(found) if step is not None and step.blocked else replace(found, severity=Severity.WARNING)
+
+
+# -- one step on its own
+
+
+def _own(desired: Desired, view: HostView, step: Step, now: datetime) -> Step:
+    if desired.chosen is not None and step.id not in desired.chosen:
+        return replace(step, verb=Verb.NOTHING, changes=(), actions=(), blocked=None, why="not asked for")
+    if step.blocked or not (step.verb.acts or step.verb.records):
+        return step
+    if step.id in desired.excluded:
+        return replace(step, blocked=Block("PLN012", "excluded (--exclude)"))
+    block = (
+        _held(view.hello.hold, now) or _secretless(desired, step) or _protected(desired, view, step) or _leave(desired, step) or _limited(desired, view, step)
+    )
+    return replace(step, blocked=block) if block else step
+
+
+def _held(hold: Hold | None, now: datetime) -> Block | None:
+    if hold is None or (hold.until is not None and hold.until <= now):
+        return None
+    until = f" until {hold.until:%Y-%m-%d %H:%M} UTC" if hold.until else ""
+    return Block("POL003", f'held by {hold.by}{until}: "{hold.why}"', "wait, or ask who holds it")
+
+
+def _secretless(desired: Desired, step: Step) -> Block | None:
+    """A step that would send a secret that cannot be had."""
+    sends = any(isinstance(value, Secret) for action in step.actions for call in action.calls if isinstance(call, Call) for value in call.parameters.values())
+    why = desired.missing.get(step.id)
+    return Block("PLN027", why, "provide it where this command runs, then try again") if sends and why else None
+
+
+def _protected(desired: Desired, view: HostView, step: Step) -> Block | None:
+    """preventDestroy beats every leave, and survives the deletion of the block that said it: the record keeps it."""
+    if step.verb not in (Verb.DELETE, Verb.REPLACE):
+        return None
+    record = view.records.by_id.get(step.id)
+    declared = (
+        step.desired.common.lifecycle.prevent_destroy
+        if step.desired
+        else any(r.id == step.id and r.common.lifecycle.prevent_destroy for r in desired.resources)
+    )
+    if not declared and not (record and record.lifecycle.prevent_destroy and step.desired is None):
+        return None
+    what = "replaced" if step.verb is Verb.REPLACE else "deleted"
+    return Block("PLN021", f"preventDestroy: it may not be {what}", "declare it with lifecycle: {preventDestroy: false}, apply that, then try again")
+
+
+def _leave(desired: Desired, step: Step) -> Block | None:
+    if step.verb is not Verb.REPLACE and not step.loses:
+        return None
+    if step.loses and not desired.limits.destructive:
+        return Block("PLN022", f"loses {', '.join(step.loses)}: never done by the loop", f"reconcile apply {step.id}")
+    if step.verb is not Verb.REPLACE or str(step.id) in desired.limits.replace:
+        return None
+    if step.foreign:
+        return Block("PLN023", "it is not ours yet: others made it, and a replace takes it from them", f"--replace {step.id}")
+    if step.loses:
+        return Block("PLN020", f"a replace loses {', '.join(step.loses)}", f"--replace {step.id}")
+    return None
+
+
+def _limited(desired: Desired, view: HostView, step: Step) -> Block | None:
+    limits = desired.limits
+    if limits.max_disruption is not None and step.disruption > limits.max_disruption:
+        return Block("POL004", f"its disruption is {step.disruption}; {limits.max_disruption} is allowed", f"--max-disruption {step.disruption}")
+    if step.disruption is Disruption.MANAGEMENT_LINK:
+        return Block(
+            "PLN024",
+            "it may cut the line that this host is managed through, and this version cannot undo it from the host",
+            "do it at the host's console; the next look sees it",
+        )
+    if limits.only_drift and step.verb.acts and any(change.cause is not Cause.DRIFT for change in step.changes):
+        return Block("PLN025", "not drift: the loop corrects drift alone", f"reconcile apply {step.id}")
+    if step.verb.acts and step.desired is not None:
+        return _needs_capability(desired, view, step)
+    return None
+
+
+def _needs_capability(desired: Desired, view: HostView, step: Step) -> Block | None:
+    """A capability that the host surely lacks, and that nothing declared here brings."""
+    assert step.desired is not None
+    provided = {need.why for need in step.desired.needs if need.capability}
+    for capability in desired.registry[step.id.kind].requires(step.desired.spec):
+        if view.capabilities.get(capability.name) is CapabilityState.LACKS and capability.name not in provided:
+            return Block(
+                "PLN010", f"the host has no {capability.name}, and nothing declared here brings it", f"declare {capability.hint} on {desired.host.name}"
+            )
+    return None
+
+
+# -- steps through each other
+
+
+def _bound(desired: Desired, view: HostView, step: Step, steps: Mapping[ResourceId, Step]) -> Step:
+    """A target that a bound referrer holds can neither be replaced nor deleted while the referrer stays."""
+    if step.verb not in (Verb.DELETE, Verb.REPLACE) or step.blocked:
+        return step
+    for other in _referrers(desired, view, step.id):
+        held = steps.get(other)
+        if held is not None and held.verb is Verb.DELETE and not held.blocked:
+            continue
+        return replace(step, blocked=Block("PLN026", f"{other.local} stands on it", f"reconcile destroy {other}"))
+    return step
+
+
+def _referrers(desired: Desired, view: HostView, target: ResourceId) -> list[ResourceId]:
+    found = [r.id for r in desired.resources if any(n.bound and n.target == target for n in r.needs) and r.id not in desired.destroy]
+    declared = {r.id for r in desired.resources}
+    found += [id for id, record in view.records.by_id.items() if id not in declared and any(bound and need == str(target) for need, bound in record.needs)]
+    return [id for id in found if not is_part(desired.registry, target.kind, id.kind)]
+
+
+def _spread(steps: dict[ResourceId, Step]) -> None:
+    """What needs a step that cannot run cannot run either; `?` spreads as not seen, everything else as blocked."""
+    waiting = True
+    while waiting:
+        waiting = False
+        for id, step in steps.items():
+            held = None if step.blocked or not step.verb.acts else _held_up(step, steps)
+            if held is not None:
+                steps[id] = held
+                waiting = True
+
+
+def _held_up(step: Step, steps: Mapping[ResourceId, Step]) -> Step | None:
+    """The step as it stands once one of its needs cannot run; None while all can."""
+    for target in (steps[need] for need in step.needs if need in steps):
+        if target.verb is Verb.UNSEEN:
+            return replace(step, verb=Verb.UNSEEN, changes=(), actions=(), why=f"needs {target.id.local}, which could not be seen", code=target.code)
+        if target.blocked and (target.verb.acts or target.verb is Verb.WAIT):
+            return replace(step, blocked=Block("PLN030", f"needs {target.id.local}, which is blocked", by=target.blocked.by or target.id))
+    return None
+
+
+def _fall(steps: dict[ResourceId, Step], verdict: Verdict) -> bool:
+    """Block the steps of resources that break a rule in the end state; whether any fell."""
+    fell = False
+    for rule, finding in verdict.findings:
+        step = next((step for id, step in steps.items() if str(id) == finding.subject), None)
+        if rule.severity is Severity.ERROR and step is not None and step.verb.acts and not step.blocked:
+            steps[step.id] = replace(step, blocked=Block(rule.id, finding.message, finding.help))
+            fell = True
+    return fell
+
+
+def _reachable(desired: Desired, view: HostView, steps: Mapping[ResourceId, Step], reach: Mapping[str, Mapping[Key, Any]]) -> dict[str, dict[Key, Any]]:
+    """The projected end state without the steps that will not run; deletes that will run taken out."""
+    end = {kind: dict(states) for kind, states in reach.items() if not isinstance(view.kinds.get(kind), Unseen)}
+    for step in steps.values():
+        states = end.get(step.id.kind)
+        if states is None:
+            continue
+        looked = view.kinds.get(step.id.kind)
+        now = looked.get(step.key) if looked is not None and not isinstance(looked, Unseen) else None
+        if step.verb is Verb.DELETE and not step.blocked:
+            states.pop(step.key, None)
+        elif step.verb in (Verb.CREATE, Verb.UPDATE, Verb.REPLACE, Verb.UNSEEN, Verb.NOTHING) and (step.blocked or not step.verb.acts):
+            if now is None:
+                states.pop(step.key, None)
+            else:
+                states[step.key] = now.state
+    return end

@@ -1,0 +1,92 @@
+"""One host as rules see it: what is declared, what was seen, and the end state that a plan can reach. Never more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from reconciler.core.calls import Answer
+from reconciler.core.ids import Key
+from reconciler.core.kinds import NotSeen, Registry
+from reconciler.core.observations import Ask, Facts
+from reconciler.core.resources import Host, Resource
+
+SERVERS = {14393: "server-2016", 17763: "server-2019", 20348: "server-2022", 26100: "server-2025"}
+FIRST_BUILD_OF_11 = 22000
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredResource:
+    """A declared resource as a rule sees it; `resource` is for those who turn findings into positions."""
+
+    id: str
+    name: str
+    spec: Any
+    resource: Resource
+
+
+class Seen(Protocol):
+    """What a look at the host gave; `engine.view.HostView` is one."""
+
+    @property
+    def facts(self) -> Facts: ...
+    def states(self, kind: str) -> Mapping[Key, Any]:
+        """What is there of a kind; raises NotSeen where it could not be looked at."""
+
+    def answer(self, ask: Ask) -> Answer:
+        """The answer to one ask; raises NotSeen where it was not asked."""
+
+
+def sku_of(facts: Facts) -> str:
+    """The sku's name as specs write it, from build and product type."""
+    if facts.is_client:
+        return "client-11" if facts.build >= FIRST_BUILD_OF_11 else "client-10"
+    return SERVERS.get(facts.build, f"server build {facts.build}")
+
+
+class HostWorld:
+    """`seen` None: nothing was looked at (link). `reach` gives a kind's reachable end state, else what is seen."""
+
+    def __init__(
+        self, host: Host, registry: Registry, resources: Sequence[Resource], seen: Seen | None = None, reach: Mapping[str, Mapping[Key, Any]] | None = None
+    ) -> None:
+        self._host = host
+        self._registry = registry
+        self._seen = seen
+        self._reach = reach
+        self.by_id = {str(resource.id): resource for resource in resources}
+        self._declared: dict[str, list[DeclaredResource]] = {}
+        for resource in resources:
+            self._declared.setdefault(resource.kind, []).append(DeclaredResource(str(resource.id), resource.name, resource.spec, resource))
+
+    @property
+    def host(self) -> str:
+        return self._host.name
+
+    @property
+    def sku(self) -> str:
+        return self._host.sku or sku_of(self.facts)
+
+    @property
+    def facts(self) -> Facts:
+        return self._look().facts
+
+    def declared(self, kind: str) -> Sequence[DeclaredResource]:
+        return self._declared.get(kind, ())
+
+    def states(self, kind: str) -> Mapping[Key, Any]:
+        if self._reach is not None and kind in self._reach:
+            return self._reach[kind]
+        return self.seen(kind)
+
+    def seen(self, kind: str) -> Mapping[Key, Any]:
+        return self._look().states(kind)
+
+    def answer(self, ask: Ask) -> Answer:
+        return self._look().answer(ask)
+
+    def _look(self) -> Seen:
+        if self._seen is None:
+            raise NotSeen
+        return self._seen
