@@ -1,0 +1,211 @@
+"""Hosts of the emulated estate, in this process: the same frames as over a wire, in virtual time.
+
+`connect` gives the engine's `Connect`. Tests cut it: a `Cut` is asked at three points of every exchange and may raise
+`Killed`, after which this controller is dead. Its processes on the hosts live on, as after a real kill.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from reconciler.core.calls import LedgerCall
+from reconciler.core.errors import Unreachable
+from reconciler.core.transport import Clock, Connect, Secrets, Target, Writer
+from reconciler.emulator import jobs
+from reconciler.emulator.estate import Estate
+from reconciler.emulator.faults import Fault
+from reconciler.emulator.invoker import Gone, Invoker
+from reconciler.emulator.machine import Machine
+from reconciler.hosts.session import NoSecrets, Session
+from reconciler.wire.requests import Request
+
+CONNECTING = timedelta(seconds=5)  # how long a dead address is tried
+
+
+class Killed(BaseException):
+    """The controller was killed here. Nothing that it wanted to do afterwards happens."""
+
+
+class Point(StrEnum):
+    BEFORE = "before effect"  # nothing was sent
+    EXECUTED = "after effect"  # the host acted, its answer is lost
+    ANSWERED = "after answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request with its frames. `number` counts all exchanges of one `connect`, from 0; `what` says what it asked for."""
+
+    number: int
+    host: str
+    what: str
+
+
+Cut: TypeAlias = Callable[[Exchange, Point], None]
+Tap: TypeAlias = Callable[[Exchange, Sequence[str], str], None]  # exchange, lines, frames
+
+
+class Controller:
+    """What all connections of one controller share: the count of exchanges, and whether it is still alive."""
+
+    def __init__(self, estate: Estate, clock: Clock, secrets: Secrets, taps: Sequence[Tap], cut: Cut | None) -> None:
+        self.estate = estate
+        self.clock = clock
+        self.secrets = secrets
+        self.exchanges = 0
+        self.dead = False
+        self._taps = taps
+        self._cut = cut
+
+    def record(self, host: str, what: str, fields: Mapping[str, Any]) -> None:
+        """Notes in the estate's log what happened on a machine: that log, not this session, is what tests believe."""
+        self.estate.record(host, what, **fields)
+
+    def begin(self, host: str, request: Request) -> Exchange:
+        if self.dead:
+            raise Killed
+        exchange = Exchange(self.exchanges, host, about(request))
+        self.exchanges += 1
+        return exchange
+
+    def at(self, exchange: Exchange, point: Point) -> None:
+        """Asks the cut. Whatever it raises, the controller is dead from here on."""
+        if self.dead:
+            raise Killed
+        if self._cut is None:
+            return
+        try:
+            self._cut(exchange, point)
+        except BaseException:
+            self.dead = True
+            raise
+
+    def tapped(self, exchange: Exchange, texts: Sequence[str], frames: str) -> None:
+        for tap in self._taps:
+            tap(exchange, [self.secrets.scrub(text) for text in texts], self.secrets.scrub(frames))
+
+
+def about(request: Request) -> str:
+    """What a request asks for, in a few words."""
+    words = ["hello"] if request.hello else []
+    if request.lease:
+        words.append(f"lease {request.lease.do}")
+    if request.job:
+        words.append(f"job {request.job.do} {request.job.job}")
+    if request.calls:
+        names = [f"{call.name} {call.entry}" if isinstance(call, LedgerCall) else call.name for call in request.calls]
+        words.append(("write " if request.write else "ask ") + ", ".join(names))
+    return "; ".join(words)
+
+
+class EmulatedChannel:
+    """A line to one emulated powershell process. Once it broke it stays broken."""
+
+    def __init__(self, controller: Controller, machine: Machine) -> None:
+        self._controller = controller
+        self._machine = machine
+        self._broken = ""
+        self._invoker = self._start()
+
+    def _start(self) -> Invoker:
+        def log(what: str, fields: Mapping[str, Any]) -> None:
+            self._controller.record(self._machine.name, what, fields)
+
+        invoker = Invoker(self._machine, self._controller.clock, log)
+        log("process", {"do": "start", "pid": invoker.pid})
+        return invoker
+
+    def nonce(self, number: int) -> str:
+        """Different for every request, the same in every run."""
+        return hashlib.sha256(f"{self._machine.name}/{self._machine.boot_id}/{self._invoker.pid}/{number}".encode()).hexdigest()[:32]
+
+    async def exchange(self, request: Request, texts: Sequence[str], deadline: timedelta) -> str:
+        exchange = self._controller.begin(self._machine.name, request)
+        self._controller.at(exchange, Point.BEFORE)
+        if self._broken:
+            raise Unreachable(f"{self._machine.name}: {self._broken}")
+        self._controller.record(self._machine.name, "request", {"pid": self._invoker.pid, "asks": exchange.what})
+        fault = self._line_fault()
+        await self._lose(fault, "before", deadline)
+        frames = ""
+        try:
+            for text in texts:
+                frames = await self._invoker.line(text)
+        except Gone as gone:
+            self._controller.at(exchange, Point.EXECUTED)
+            raise self._break(str(gone)) from None
+        self._controller.at(exchange, Point.EXECUTED)
+        await self._lose(fault, "after", deadline)
+        self._controller.tapped(exchange, texts, frames)
+        self._controller.at(exchange, Point.ANSWERED)
+        return frames
+
+    def _line_fault(self) -> Fault | None:
+        """A fault of the line itself (no cmdlet named), used up by this exchange."""
+        fault = next((fault for fault in self._machine.faults if not fault.cmdlet and (fault.hang or fault.drop)), None)
+        if fault is not None and fault.times is not None:
+            fault.times -= 1
+            if fault.times <= 0:
+                self._machine.faults.remove(fault)
+        return fault
+
+    async def _lose(self, fault: Fault | None, when: str, deadline: timedelta) -> None:
+        """The connection breaks where the fault says so. What was sent may have acted: nobody here can know."""
+        if fault is None or (when == "before") != (fault.hang or fault.drop == "before"):
+            return
+        if fault.hang:
+            await self._controller.clock.sleep_until(self._controller.clock.now() + deadline)
+            raise self._break(f"no answer within {deadline.total_seconds():g} s")
+        raise self._break("the connection broke")
+
+    def _break(self, why: str) -> Unreachable:
+        self._broken = why
+        return Unreachable(f"{self._machine.name}: {why}", sent=True)
+
+    async def renew(self) -> None:
+        self._invoker.end()
+        self._invoker = self._start()
+
+    def close(self) -> None:
+        """The controller hangs up and the process ends; over a broken line, or from a dead controller, it lives on."""
+        if not self._broken and not self._controller.dead and self._invoker.alive:
+            self._invoker.end()
+            self._controller.record(self._machine.name, "process", {"do": "end", "pid": self._invoker.pid})
+
+
+def connect(estate: Estate, clock: Clock, *, secrets: Secrets | None = None, taps: Sequence[Tap] = (), cut: Cut | None = None) -> Connect:
+    """The way of one controller to the machines of `estate`."""
+    controller = Controller(estate, clock, secrets or NoSecrets(), taps, cut)
+
+    @asynccontextmanager
+    async def opened(target: Target) -> AsyncIterator[Writer]:
+        channel = EmulatedChannel(controller, await _reach(controller, target))
+        try:
+            yield await Session.open(channel, target, controller.secrets, clock)
+        finally:
+            channel.close()
+
+    def connecting(target: Target) -> AbstractAsyncContextManager[Writer]:
+        return opened(target)
+
+    return connecting
+
+
+async def _reach(controller: Controller, target: Target) -> Machine:
+    """The machine under the target's name, if it answers."""
+    if controller.dead:
+        raise Killed
+    machine = controller.estate.machines.get(target.host.name)
+    if machine is not None:
+        jobs.advance(machine, controller.clock.now(), lambda what, fields: controller.record(target.host.name, what, fields))
+        if machine.answers():
+            return machine
+    await controller.clock.sleep_until(controller.clock.now() + CONNECTING)
+    where = f"{target.host.name} ({target.host.address})" if target.host.address else target.host.name
+    raise Unreachable(f"{where} does not answer" if machine is not None else f"{where} is no host of this estate")
