@@ -27,7 +27,6 @@ CODES: Mapping[str, str] = MappingProxyType(
         "MAN015": "a field is never written by hand",
         "MAN016": "a secret stands in the manifest as plain text",
         "MAN017": "a reference to a secret is not understood",
-        "MAN018": "two entries of a map are the same thing on the host",
         "MAN020": "a file is not UTF-8 text",
         "MAN021": "a file holds a character that text cannot hold, such as NUL",
         "MAN022": "a file is too large",

@@ -48,12 +48,16 @@ WANTS: dict[Any, str] = {
 
 
 class Wrong(Exception):
-    """This text is not what the type wants. `label` goes under the text, `help` says what to write."""
+    """This text is not what the type wants. `label` goes under the text, `help` says what to write.
 
-    def __init__(self, label: str, help: str = "") -> None:
+    `refused`: it is of the right form, and the type's own check refuses it.
+    """
+
+    def __init__(self, label: str, help: str = "", refused: bool = False) -> None:
         super().__init__(label)
         self.label = label
         self.help = help
+        self.refused = refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ def choice(options: Sequence[tuple[str, Any]]) -> Leaf:
         try:
             return by_text[text.casefold()]
         except KeyError:
-            raise Wrong(meant(text, names)) from None
+            raise Wrong(meant(text, names) or ("none of these" if len(names) > 1 else "")) from None
 
     return Leaf(listed(names), read)
 
@@ -100,7 +104,9 @@ def options(kind: type[Enum]) -> Sequence[tuple[str, Any]]:
 def _wants(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return listed([str(value) for value in get_args(annotation)])
-    return WANTS.get(annotation, "one value")
+    if not isinstance(annotation, type):
+        return WANTS.get(annotation, "one value")
+    return next((WANTS[base] for base in annotation.__mro__ if base in WANTS), "one value")
 
 
 def _direct(annotation: Any) -> Leaf | None:
@@ -145,7 +151,7 @@ def _adapted(adapter: TypeAdapter[Any], value: Any) -> Any:
     try:
         return adapter.validator.validate_python(value)
     except ValidationError as problem:
-        raise Wrong(_said(problem)) from None
+        raise Wrong(_said(problem), refused=True) from None
 
 
 def _said(problem: ValidationError) -> str:

@@ -18,7 +18,7 @@ MASK = "*"
 
 
 class Lines:
-    """`line(position)` is the text there, without its end; empty where the file cannot be read any more."""
+    """The lines of files by name. Reads each file once, when its first line is asked for."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic] = ()) -> None:
         self._files: dict[str, Sequence[str]] = {}
@@ -27,12 +27,13 @@ class Lines:
             for position in _not_shown(diagnostic):
                 self._hidden.setdefault(position.file, []).append(position)
 
-    def line(self, position: Position) -> str:
-        lines = self.file(position.file)
-        return lines[position.line - 1] if 0 < position.line <= len(lines) else ""
+    def line(self, file: str, number: int) -> str | None:
+        """Line `number`, from 1, without its end; None where it cannot be had any more."""
+        lines = self.file(file)
+        return lines[number - 1] if 0 < number <= len(lines) else None
 
     def file(self, name: str) -> Sequence[str]:
-        """All lines of a file, secrets masked."""
+        """All lines of a file, secrets masked; none where it cannot be read."""
         if name not in self._files:
             lines = _read(Path(name))
             for position in self._hidden.get(name, ()):
@@ -56,7 +57,12 @@ def _read(path: Path) -> list[str]:
     except OSError:
         return []
     text = data.decode("utf-8-sig", errors="replace")
-    return ["".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line) for line in BREAK.split(text)]
+    return ["".join(_one_sign(c) for c in line) for line in BREAK.split(text)]
+
+
+def _one_sign(c: str) -> str:
+    """A tab as one space, so that columns stay what they are; what does not print as a replacement sign."""
+    return " " if c == "\t" else c if c.isprintable() else "\ufffd"
 
 
 def _mask(lines: list[str], position: Position) -> None:

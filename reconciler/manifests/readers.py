@@ -19,6 +19,7 @@ from reconciler.manifests.leaves import MARKS, Leaf, Wrong, leaf, plain_message
 from reconciler.manifests.nodes import Map, Node, Scalar, describe
 from reconciler.manifests.reading import FAILED, Reading
 from reconciler.manifests.references import read_secret
+from reconciler.manifests.report import shown
 
 Reader: TypeAlias = "Callable[[Reading, Node, str], Any]"
 Models: TypeAlias = "Callable[[type[BaseModel]], Reader]"
@@ -69,7 +70,7 @@ def scalar_reader(how: Leaf) -> Reader:
         try:
             return how.read(text)
         except Wrong as wrong:
-            message = f"{reading.name(path)} wants {how.wants}"
+            message = f"{reading.name(path)} cannot be {shown(text)}" if wrong.refused else f"{reading.name(path)} wants {how.wants}"
             return reading.fail("MAN005", message, node, label=wrong.label, help=wrong.help, details=reading.details(node, text))
 
     return read

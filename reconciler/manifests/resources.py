@@ -16,10 +16,10 @@ from reconciler.core.kinds import Registry
 from reconciler.core.resources import Acceptance, Common, DriftPolicy, Host, Lifecycle, Written
 from reconciler.manifests.expressions import scope_of
 from reconciler.manifests.nodes import Map, Node, Scalar
-from reconciler.manifests.reading import FAILED, Reading
+from reconciler.manifests.reading import Reading
 from reconciler.manifests.report import Report, listed, meant, shown
 from reconciler.manifests.shapes import CommonSpec, LifecycleSpec
-from reconciler.manifests.specs import Field, Spec, Specs, missing, read_fields
+from reconciler.manifests.specs import Field, Spec, Specs, missing, own_name, read_fields
 
 PLACES = ("host", "hosts")  # fields of a flat document that say where it is meant
 LONGEST_NAME = 256
@@ -106,7 +106,7 @@ class ResourceReader:
         spec, known = self._specs.of(entry.kind), self._fields(entry.kind)
         values = read_fields(reading, entry.spec, known, skip=PLACES if entry.flat else ())
         missing(reading, entry.spec, entry.key, values, known)
-        self._own_name(reading, entry, spec, values)
+        own_name(reading, spec, entry.key, entry.name, values)
         common = self._take_common(reading, values, spec)
         id = ResourceId(host.name, entry.kind, entry.name)
         return Written(id, MappingProxyType(values), MappingProxyType(reading.where), common, reading.broken), reading.expanded
@@ -115,16 +115,6 @@ class ResourceReader:
         if kind not in self._known:
             self._known[kind] = MappingProxyType({**self._common, **self._specs.of(kind).fields})
         return self._known[kind]
-
-    def _own_name(self, reading: Reading, entry: Entry, spec: Spec, values: dict[str, Any]) -> None:
-        """The field that is the resource's name is read from its key, by that field's own type."""
-        if spec.named is None or spec.named.name in reading.where:
-            return
-        literal = Scalar(entry.name, entry.key.line, entry.key.column, entry.key.length, plain=False)
-        value = spec.named.read(reading, literal, spec.named.name)
-        if value is not FAILED:
-            values[spec.named.name] = value
-            reading.where[spec.named.name] = entry.at
 
     def _take_common(self, reading: Reading, values: dict[str, Any], spec: Spec) -> Common:
         """Take the fields that every resource has out of `values`."""

@@ -86,14 +86,12 @@ class Specs:
         if marks.part is not None:
             return Field(marks.name, self._part(marks.part), marks.required)
         read = compile_reader(info.annotation, info.metadata, self.model)
-        if marks.keyed:
-            read = _distinct(read, marks.keyed)
         given = marks.source or marks.gather
         return Field(marks.name, read, marks.required and not given, marks.fixed, _is_secret(info.annotation))
 
     def _part(self, part: Part) -> Reader:
         one = _part_reader(self, part)
-        return _many_parts(one) if part.many else one
+        return _many_parts(one, self, part) if part.many else one
 
 
 def _later(models: Mapping[type[BaseModel], Reader], model: type[BaseModel]) -> Reader:
@@ -185,25 +183,6 @@ def _model_reader(model: type[BaseModel], known: Mapping[str, Field]) -> Reader:
     return read
 
 
-def _distinct(entries: Reader, names: tuple[str, ...]) -> Reader:
-    """Entries that are equal in `names` are one thing on the host, whatever they are called here."""
-
-    def read(reading: Reading, node: Node, path: str) -> Any:
-        value = entries(reading, node, path)
-        if value is FAILED or value is None or not isinstance(node, Map):
-            return value
-        seen: dict[tuple[Any, ...], str] = {}
-        for name, entry in value.items():
-            first = seen.setdefault(tuple(getattr(entry, field) for field in names), name)
-            if first != name:
-                labels = (Label(reading.where[f"{path}.{first}"], "the first"),)
-                message = f"{reading.name(path)}: {shown(name)} is {shown(first)} again, with equal {listed(list(names), 'and')}"
-                return reading.fail("MAN018", message, node.entries[name][0], label="the second", labels=labels, help="keep one of the two")
-        return value
-
-    return read
-
-
 def _part_reader(specs: Specs, part: Part) -> Reader:
     """A part's fields stay a dict: the engine lifts it into a resource of its own."""
 
@@ -221,7 +200,9 @@ def _part_reader(specs: Specs, part: Part) -> Reader:
     return read
 
 
-def _many_parts(one: Reader) -> Reader:
+def _many_parts(one: Reader, specs: Specs, part: Part) -> Reader:
+    """Parts by name; a part's field that is its own name is read from the key."""
+
     def read(reading: Reading, node: Node, path: str) -> Any:
         map_node = as_map(reading, node, path)
         if map_node is None:
@@ -230,10 +211,26 @@ def _many_parts(one: Reader) -> Reader:
         for name, (key, value) in map_node.entries.items():
             if not entry_name(reading, key, path):
                 continue
-            reading.mark(f"{path}.{name}", key, value)
-            read_part = one(reading, value, f"{path}.{name}")
-            if read_part is not FAILED:
-                parts[name] = read_part or {}
+            here = f"{path}.{name}"
+            reading.mark(here, key, value)
+            entry = as_map(reading, value, here, key)
+            if entry is not None:
+                parts[name] = values = one(reading, entry, here)
+                own_name(reading, specs.of(part.kind, part.parent), key, name, values, here)
         return parts
 
     return read
+
+
+def own_name(reading: Reading, spec: Spec, key: Scalar, name: str, values: dict[str, Any], path: str = "") -> None:
+    """The field that is a resource's name is read from its key, by that field's own type, unless it is written."""
+    if spec.named is None:
+        return
+    here = f"{path}.{spec.named.name}" if path else spec.named.name
+    if here in reading.where:
+        return
+    literal = Scalar(name, key.line, key.column, key.length, plain=False)
+    value = spec.named.read(reading, literal, here)
+    if value is not FAILED:
+        values[spec.named.name] = value
+        reading.where[here] = reading.at(key)
