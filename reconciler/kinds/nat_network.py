@@ -12,21 +12,22 @@ Unverified: whether host bits of a prefix are kept as given (read tolerantly); s
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from reconciler.core.calls import Answer, Call, Cmdlet, Later
+from reconciler.core.calls import Answer, Call, Cmdlet
 from reconciler.core.capabilities import WINNAT
 from reconciler.core.changes import Changes
-from reconciler.core.diagnostics import Severity
 from reconciler.core.fieldtypes import SeenName, WindowsName
 from reconciler.core.ids import Key
-from reconciler.core.kinds import Action, Disruption, Finding, Kind, Rule, World, span
+from reconciler.core.kinds import Action, Disruption, Kind, span
 from reconciler.core.model import HOW, IMMUTABLE, KEYED, Existing, From, Model, Ref
 from reconciler.core.observations import Ask, Facts, Present
+from reconciler.kinds._host_network import GET_ADDRESS
 from reconciler.kinds._later import shown, text
+from reconciler.kinds._nat_network_rules import RULES
 
 GET = Cmdlet("Get-NetNat")
 GET_MAPPING = Cmdlet("Get-NetNatStaticMapping")
@@ -34,15 +35,10 @@ NEW = Cmdlet("New-NetNat", ("Name", "InternalIPInterfaceAddressPrefix"))
 REMOVE = Cmdlet("Remove-NetNat", ("Name",))
 PUBLISH = Cmdlet("Add-NetNatStaticMapping", ("NatName", "Protocol", "ExternalIPAddress", "ExternalPort", "InternalIPAddress", "InternalPort"))
 UNPUBLISH = Cmdlet("Remove-NetNatStaticMapping", ("NatName", "StaticMappingID"))
-GET_ADDRESS = Cmdlet("Get-NetIPAddress")
 
-ADDRESSES = Ask(GET_ADDRESS(select=("IPAddress", "PrefixLength", "InterfaceAlias")))
 MAPPING = ("NatName", "StaticMappingID", "Protocol", "ExternalIPAddress", "ExternalPort", "InternalIPAddress", "InternalPort")
 
 ANY = IPv4Address("0.0.0.0")
-LINK_LOCAL = IPv4Network("169.254.0.0/16")
-DOCKER = tuple(IPv4Network(f"172.{n}.0.0/16") for n in (17, 18, 19))
-ONE_NAT_ONLY = 15063  # first build where a second prefix is said to work
 
 
 def protocol(value: Any) -> str:
@@ -70,9 +66,9 @@ class StaticMappingSeen(Model):
     id: int
     protocol: str
     externalPort: int
-    internalIPAddress: IPv4Address
+    internalIPAddress: IPv4Address | str
     internalPort: int
-    externalIPAddress: IPv4Address
+    externalIPAddress: IPv4Address | str
 
 
 class NatNetwork(Model):
@@ -132,14 +128,18 @@ def _mapping(row: Mapping[str, Any]) -> StaticMappingSeen:
         id=int(row["StaticMappingID"]),
         protocol=protocol(row["Protocol"]),
         externalPort=int(row["ExternalPort"]),
-        internalIPAddress=IPv4Address(_bare(row["InternalIPAddress"])),
+        internalIPAddress=_address(row["InternalIPAddress"]),
         internalPort=int(row["InternalPort"]),
-        externalIPAddress=IPv4Address(_bare(row["ExternalIPAddress"])),
+        externalIPAddress=_address(row["ExternalIPAddress"]),
     )
 
 
-def _bare(address: Any) -> str:
-    return str(address).partition("/")[0]
+def _address(value: Any) -> IPv4Address | str:
+    """An IPv4 address, also where a prefix length trails it; what others put there stays text."""
+    try:
+        return IPv4Address(str(value).partition("/")[0])
+    except ValueError:
+        return str(value)
 
 
 def converge(want: NatNetwork, now: NatNetworkState | None, changes: Changes[NatNetworkState], facts: Facts) -> Iterable[Action]:
@@ -183,105 +183,6 @@ def delete(now: NatNetworkState, facts: Facts) -> Iterable[Action]:
     )
 
 
-def _prefixes(world: World) -> Iterable[tuple[Any, IPv4Network]]:
-    """Declared NATs whose prefix is known."""
-    for declared in world.declared("NatNetwork"):
-        prefix = declared.spec.internalIPInterfaceAddressPrefix
-        if not isinstance(prefix, Later):
-            yield declared, prefix
-
-
-def _second_nat(world: World) -> Iterable[Finding]:
-    others = world.states("NatNetwork")
-    for declared in world.declared("NatNetwork"):
-        names = sorted(str(state.name) for one, state in others.items() if one != key(declared.spec))
-        if names:
-            yield Finding(
-                declared.id,
-                "",
-                f"{world.host} has another NAT: {', '.join(names)}",
-                why="Windows documents one NAT network a host; several may leave it in an unknown state",
-            )
-
-
-def _second_nat_on_2016(world: World) -> Iterable[Finding]:
-    if world.facts.build < ONE_NAT_ONLY:
-        for finding in _second_nat(world):
-            yield Finding(
-                finding.subject, "", finding.message, why="this release of Windows works with one internal prefix only", help="use one larger prefix for both"
-            )
-
-
-def _link_local(world: World) -> Iterable[Finding]:
-    for declared, prefix in _prefixes(world):
-        if prefix.overlaps(LINK_LOCAL):
-            yield Finding(
-                declared.id,
-                "internalIPInterfaceAddressPrefix",
-                f"{prefix} is the range of self-given addresses",
-                why="guests behind it reach the host alone",
-                help="take a private network",
-            )
-
-
-def _overlapping_nats(world: World) -> Iterable[Finding]:
-    others = world.states("NatNetwork")
-    for declared, prefix in _prefixes(world):
-        for one, state in sorted(others.items()):
-            other = state.internalIPInterfaceAddressPrefix
-            if one != key(declared.spec) and isinstance(other, IPv4Network) and prefix.overlaps(other):
-                yield Finding(
-                    declared.id,
-                    "internalIPInterfaceAddressPrefix",
-                    f"{prefix} overlaps NAT {state.name}, which has {other}",
-                    why="New-NetNat refuses it (Windows System Error 87)",
-                )
-
-
-def _twice_declared(world: World) -> Iterable[Finding]:
-    known = list(_prefixes(world))
-    for n, (declared, prefix) in enumerate(known):
-        for other, taken in known[:n]:
-            if prefix.overlaps(taken):
-                field = "internalIPInterfaceAddressPrefix"
-                yield Finding(declared.id, field, f"{prefix} overlaps {other.id}, which has {taken}", also=((other.id, field, f"{taken} is declared here"),))
-
-
-def _overlapping_lan(world: World) -> Iterable[Finding]:
-    for declared, prefix in _prefixes(world):
-        for row in world.answer(ADDRESSES).objects:
-            alias, address = str(row["InterfaceAlias"]), str(row["IPAddress"])
-            if ":" in address or alias.casefold().startswith("vethernet ("):
-                continue  # networks of switches are judged on what the plan can reach
-            network = IPv4Interface(f"{address}/{row['PrefixLength']}").network
-            if network.overlaps(prefix) and not network.is_loopback:
-                yield Finding(
-                    declared.id,
-                    "internalIPInterfaceAddressPrefix",
-                    f"{prefix} overlaps {network}, where {world.host} itself is ({alias}, {address})",
-                    why="packets for that network would end behind the NAT",
-                    help="take a network that no interface, route or VPN of the host uses",
-                )
-
-
-def _docker(world: World) -> Iterable[Finding]:
-    for declared, prefix in _prefixes(world):
-        if any(prefix.overlaps(one) for one in DOCKER):
-            yield Finding(
-                declared.id,
-                "internalIPInterfaceAddressPrefix",
-                f"{prefix} lies where Docker inside the guest makes its own bridges (172.17 to 172.19)",
-                help="take another private network",
-            )
-
-
-def _outside(world: World) -> Iterable[Finding]:
-    for declared, prefix in _prefixes(world):
-        for name, mapping in sorted((declared.spec.staticMappings or {}).items()):
-            if mapping.internalIPAddress not in prefix:
-                yield Finding(declared.id, f"staticMappings.{name}.internalIPAddress", f"{mapping.internalIPAddress} is not behind this NAT ({prefix})")
-
-
 KIND = Kind(
     NatNetwork,
     NatNetworkState,
@@ -291,16 +192,7 @@ KIND = Kind(
     converge=converge,
     delete=delete,
     requires=lambda spec: (WINNAT,),
-    rules=(
-        Rule("NET010", Severity.WARNING, "more than one NAT on a host", _second_nat),
-        Rule("NET011", Severity.BLOCKED, "more than one NAT on a release that works with one", _second_nat_on_2016),
-        Rule("NET012", Severity.ERROR, "NAT over the link-local range", _link_local),
-        Rule("NET013", Severity.BLOCKED, "NAT overlaps another NAT of the host", _overlapping_nats),
-        Rule("NET014", Severity.ERROR, "two declared NATs overlap", _twice_declared),
-        Rule("NET015", Severity.BLOCKED, "NAT overlaps a network of the host", _overlapping_lan, asks=lambda facts: (ADDRESSES,)),
-        Rule("NET016", Severity.WARNING, "NAT where Docker in the guest makes its bridges", _docker),
-        Rule("NET017", Severity.ERROR, "a published port leads out of the NAT", _outside),
-    ),
+    rules=RULES,
     words=(GET, GET_MAPPING, NEW, REMOVE, PUBLISH, UNPUBLISH, GET_ADDRESS),
     title="a WinNAT network and its published ports",
 )

@@ -122,13 +122,20 @@ def converge(want: WindowsFeature, now: WindowsFeatureState | None, changes: Cha
             usual=span(60, 180) if one == "hyper-v" else span(60, 120),
             reboot=_restart(one),
             until={"installed": True},
-            within=timedelta(minutes=2),
+            within=timedelta(seconds=SERVICING),
         )
     elif "includeManagementTools" in changes and facts.is_server:
         tools = list(TOOLS.get(one, ()))
         call = _install(one, want, facts) if want.includeManagementTools else UNINSTALL(Name=tools, select=("Success",), good=Good(returns={"Success": True}))
         verb = "install" if want.includeManagementTools else "remove"
-        yield Action(f"{verb} tools", f"{verb} the management tools of {now.name}", (call,), usual=span(20, 90), reboot=Reboot.POSSIBLE)
+        yield Action(
+            f"{verb} tools",
+            f"{verb} the management tools of {now.name}",
+            (call,),
+            usual=span(20, 90),
+            reboot=Reboot.POSSIBLE,
+            within=timedelta(seconds=SERVICING),
+        )
 
 
 def _install(one: str, want: WindowsFeature, facts: Facts) -> Call:
@@ -173,8 +180,7 @@ def delete(now: WindowsFeatureState, facts: Facts) -> Iterable[Action]:
         usual=span(60, 240),
         disruption=Disruption.SERVICE,
         reboot=_restart(one),
-        until={"installed": False} if one == "hyper-v" else {},
-        within=timedelta(minutes=2),
+        within=timedelta(seconds=SERVICING),
         loses=(lost,),
     )
 
