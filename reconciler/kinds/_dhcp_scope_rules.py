@@ -5,6 +5,7 @@ Sources: eflow-domain 1.8, 3 (rows 9 to 11) and 9 (problems 3 and 5).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
@@ -123,7 +124,7 @@ def _exclusion_outside(world: World) -> Iterable[Finding]:
 def _exclusions_overlap(world: World) -> Iterable[Finding]:
     for declared in world.declared("DhcpScope"):
         ordered = sorted((declared.spec.exclusions or {}).items(), key=lambda pair: pair[1].startRange)
-        for (first, one), (second, two) in zip(ordered, ordered[1:], strict=False):
+        for (first, one), (second, two) in itertools.pairwise(ordered):
             if two.startRange <= one.endRange and (one.startRange, one.endRange) != (two.startRange, two.endRange):
                 also = ((declared.id, f"exclusions.{first}", "the first one"),)
                 yield Finding(

@@ -91,12 +91,11 @@ def converge(want: DhcpReservation, now: DhcpReservationState | None, changes: C
         call = ADD(ScopeId=text(want.scopeId), IPAddress=address, ClientId=str(want.clientId), Name=str(want.name), Description=want.description)
         yield Action("create", f"keep {address} for {want.clientId} ({want.name})", (call,), usual=span(1, 5))
     elif changes.any("clientId", "name", "description"):
-        given = {
-            field.capitalize() if field != "clientId" else "ClientId": str(value) for field, value in changes.after("clientId", "name", "description").items()
-        }
+        given = changes.after("clientId", "name", "description")
+        call = SET(IPAddress=address, ClientId=text(given.get("clientId")), Name=text(given.get("name")), Description=given.get("description"))
         told = ", ".join(f"{change.field} {change.after}" for change in changes.items)
         disruption = Disruption.LEASE_LOSS if "clientId" in changes else Disruption.NONE
-        yield Action("update", f"change the reservation of {address}: {told}", (SET(IPAddress=address, **given),), usual=span(1, 5), disruption=disruption)
+        yield Action("update", f"change the reservation of {address}: {told}", (call,), usual=span(1, 5), disruption=disruption)
 
 
 def delete(now: DhcpReservationState, facts: Facts) -> Iterable[Action]:

@@ -16,7 +16,7 @@ from datetime import timedelta
 from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal
 
-from reconciler.core.calls import Answer, Cmdlet, Later
+from reconciler.core.calls import Answer, Cmdlet
 from reconciler.core.capabilities import DHCP_SERVER
 from reconciler.core.changes import Changes
 from reconciler.core.fieldtypes import Duration, SeenName, WindowsName
@@ -40,6 +40,7 @@ REMOVE_EXCLUSION = Cmdlet("Remove-DhcpServerv4ExclusionRange", ("ScopeId", "Star
 
 NO_SCOPE = ("DHCP 20005",)
 ROUTER, DNS = 3, 6  # option numbers
+IN_PLACE = ("name", "startRange", "endRange", "leaseDuration", "state")  # by Set-DhcpServerv4Scope
 
 ScopeState = Literal["Active", "InActive"]
 
@@ -142,7 +143,7 @@ def converge(want: DhcpScope, now: DhcpScopeState | None, changes: Changes[DhcpS
         yield Action(name, f"lease {gone.startRange} to {gone.endRange} again", (call,), usual=span(1, 3))
     if now is None:
         yield _create(want)
-    elif changes.any("name", "startRange", "endRange", "leaseDuration", "state"):
+    elif changes.any(*IN_PLACE):
         yield _update(want, changes)
     yield from _options(want, now, changes)
     for new in changes.added("exclusions"):
@@ -175,9 +176,7 @@ def _update(want: DhcpScope, changes: Changes[DhcpScopeState]) -> Action:
         LeaseDuration=given.get("leaseDuration"),
         State=given.get("state"),
     )
-    told = [
-        f"{field} {shown(change.after)}" for change in changes.items if (field := change.field) in ("name", "startRange", "endRange", "leaseDuration", "state")
-    ]
+    told = [f"{change.field} {shown(change.after)}" for change in changes.items if change.field in IN_PLACE]
     fewer = ranged or given.get("state") == "InActive"
     return Action(
         "update",
@@ -193,7 +192,7 @@ def _options(want: DhcpScope, now: DhcpScopeState | None, changes: Changes[DhcpS
     router = want.router if fresh or "router" in changes else None
     servers = want.dnsServer if fresh or "dnsServer" in changes else None
     if router is not None or servers:
-        dns = [text(one) for one in servers] if servers and not isinstance(servers, Later) else servers or None
+        dns = [text(one) for one in servers] if servers else None
         call = SET_OPTION(ScopeId=text(want.scopeId), Router=None if router is None else [text(router)], DnsServer=dns, Force=True)
         told = [f"router {shown(router)}"] if router is not None else []
         told += [f"DNS {', '.join(map(str, servers))}"] if servers else []

@@ -125,17 +125,17 @@ def converge(want: WindowsFeature, now: WindowsFeatureState | None, changes: Cha
             within=timedelta(seconds=SERVICING),
         )
     elif "includeManagementTools" in changes and facts.is_server:
-        tools = list(TOOLS.get(one, ()))
-        call = _install(one, want, facts) if want.includeManagementTools else UNINSTALL(Name=tools, select=("Success",), good=Good(returns={"Success": True}))
-        verb = "install" if want.includeManagementTools else "remove"
-        yield Action(
-            f"{verb} tools",
-            f"{verb} the management tools of {now.name}",
-            (call,),
-            usual=span(20, 90),
-            reboot=Reboot.POSSIBLE,
-            within=timedelta(seconds=SERVICING),
-        )
+        yield _tooling(one, want, now, facts)
+
+
+def _tooling(one: str, want: WindowsFeature, now: WindowsFeatureState, facts: Facts) -> Action:
+    """Install or remove the tools alone; the feature itself is there."""
+    success = Good(returns={"Success": True})
+    gone = UNINSTALL(Name=list(TOOLS.get(one, ())), select=("Success",), good=success, seconds=SERVICING)
+    call = _install(one, want, facts) if want.includeManagementTools else gone
+    verb = "install" if want.includeManagementTools else "remove"
+    summary = f"{verb} the management tools of {now.name}"
+    return Action(f"{verb} tools", summary, (call,), usual=span(20, 90), reboot=Reboot.POSSIBLE, within=timedelta(seconds=SERVICING))
 
 
 def _install(one: str, want: WindowsFeature, facts: Facts) -> Call:
