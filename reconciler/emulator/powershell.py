@@ -109,7 +109,7 @@ def _present(machine: Machine, feature_name: str) -> bool:
 
 def _bound(machine: Machine, emulated: Emulated, signature: Signature, binding: Binding, elevated: bool, preference: str) -> Bound | None:
     """The bound call, or None under -WhatIf. Without a person to ask, a call that would ask fails (powershell.md 0.5)."""
-    bound = Bound(emulated.name, binding.set, binding.values, elevated)
+    bound = Bound(emulated.name, binding.set, binding.values, elevated, preference)
     if bound.on("WhatIf"):
         return None
     asks = bound.on("Confirm") or (emulated.impact == "High" and preference != "None" and bound.get("Confirm", True))

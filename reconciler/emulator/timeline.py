@@ -39,9 +39,7 @@ def _happen(machine: Machine, due: Due) -> None:
         case "adapter":
             appear(machine, due.subject)
         case "preferred":
-            for _, address in machine.addresses():
-                if address.address == due.subject and address.state == "Tentative":
-                    address.state = "Preferred"
+            _prefer(machine, due.subject)
         case "service":
             service = machine.service(due.subject)
             if service is not None and service.state == "StartPending":
@@ -49,6 +47,12 @@ def _happen(machine: Machine, due: Due) -> None:
         case "eflow":
             if machine.eflow.deployed and machine.running("wssdagent"):
                 eflow_power(machine, due.subject)
+
+
+def _prefer(machine: Machine, subject: str) -> None:
+    for _, address in machine.addresses():
+        if address.address == subject and address.state == "Tentative":
+            address.state = "Preferred"
 
 
 def autoconfigured(adapter: Adapter) -> Address:

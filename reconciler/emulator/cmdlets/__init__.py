@@ -16,7 +16,10 @@ from typing import Any, TypeAlias
 from reconciler.emulator.errors import CmdletError
 from reconciler.emulator.machine import Machine
 
-MODULES = ("cim", "dism", "hostcompute", "hyperv", "items", "netadapter", "netnat", "nettcpip", "servermanager", "services", "utility", "vms")
+MODULES = (
+    *("cim", "dhcpitems", "dhcpserver", "dism", "hostcompute", "hyperv", "items"),
+    *("netadapter", "netnat", "nettcpip", "servermanager", "services", "utility", "vms"),
+)
 
 
 @dataclass(slots=True)
@@ -27,6 +30,7 @@ class Bound:
     set: str
     values: Mapping[str, Any]
     elevated: bool = True
+    confirm: str = "None"
     errors: list[CmdletError] = field(default_factory=list)
     info: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
