@@ -94,7 +94,7 @@ def refuse(session: Session, diagnostics: list[Diagnostic] | tuple[Diagnostic, .
         session.screen.json({"format": "reconcile/error/1", "exitCode": 1, "diagnostics": [dict(d.to_json()) for d in diagnostics]})
         return 1
     page = session.screen.page()
-    frames(page, diagnostics, session.lines.line)
+    frames(page, diagnostics, session.line)
     errors = sum(1 for d in diagnostics if d.severity is Severity.ERROR)
     if errors > 1:
         page.blank()

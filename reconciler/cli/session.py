@@ -5,11 +5,16 @@ Commands are handed a `Session`. It alone decides between an emulated estate and
 
 from __future__ import annotations
 
+import difflib
 import getpass
+import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +22,18 @@ from reconciler.cli.git import specs_info
 from reconciler.cli.hints import Said
 from reconciler.cli.options import Common, Output, Selection
 from reconciler.cli.screen import Screen
-from reconciler.cli.source import SourceLines
+from reconciler.cli.wallclock import WallClock
 from reconciler.core.diagnostics import Diagnostic, error
 from reconciler.core.errors import Refused
 from reconciler.core.kinds import Registry
 from reconciler.core.plan import SpecsInfo
 from reconciler.core.resources import Manifest
+from reconciler.emulator.estate import Estate, EstateError
 from reconciler.engine.environment import Environment
 from reconciler.engine.link import Linked, link
+from reconciler.engine.planning import unknown_targets
+from reconciler.hosts.emulated import connect
+from reconciler.manifests import Lines, load, sources
 from reconciler.secrets import Vault
 
 LETTERS = "23456789abcdefghjkmnpqrstvwxyz"  # none that is read for another
@@ -37,17 +46,20 @@ REAL_HOSTS = error(
 
 
 class Session:
-    """`vault` scrubs whatever is written to a log; `lines` quotes sources."""
+    """`vault` scrubs whatever is written to a log; `line` quotes sources."""
 
     def __init__(self, common: Common, screen: Screen, vault: Vault | None = None) -> None:
         self.common = common
         self.screen = screen
         self.vault = vault or Vault()
-        self.lines = SourceLines()
 
     @property
     def json(self) -> bool:
         return self.common.output is Output.JSON
+
+    def reading(self, specs: Path) -> Session:
+        """The same call with other manifests."""
+        return Session(replace(self.common, specs=specs), self.screen, self.vault)
 
     def said(self, selection: Selection | None = None) -> Said:
         words: list[str] = []
@@ -57,19 +69,32 @@ class Session:
             words += ["--estate", str(self.common.estate)]
         return Said(tuple(words), tuple(selection.targets), selection.words()) if selection else Said(tuple(words))
 
+    def line(self, file: str, number: int) -> str | None:
+        """A line of the manifests, secrets masked; None for a file that this call did not load."""
+        if "manifest" not in self.__dict__ or file not in self.manifest.files:
+            return None
+        lines = self._sources.file(file)
+        return lines[number - 1].replace("\t", " ") if 0 < number <= len(lines) else None
+
+    @cached_property
+    def _sources(self) -> Lines:
+        return sources(self.manifest)
+
     @cached_property
     def registry(self) -> Registry:
-        from reconciler import kinds, rules
+        from reconciler import kinds
 
-        return Registry(kinds.registry().values(), rules.RULES)
+        try:
+            rules = import_module("reconciler.rules").RULES
+        except ImportError:
+            rules = ()
+        return kinds.registry(rules)
 
     @cached_property
     def manifest(self) -> Manifest:
-        from reconciler import manifests
-
         if not self.common.specs.exists():
             raise Refused([_no_specs(self.common.specs)])
-        return manifests.load([self.common.specs], self.registry)
+        return load([self.common.specs], self.registry)
 
     @cached_property
     def linked(self) -> Linked:
@@ -87,17 +112,33 @@ class Session:
     def specs(self) -> SpecsInfo:
         return specs_info(self.common.specs)
 
-    def declared(self) -> Mapping[str, int]:
+    def declared(self) -> dict[str, int]:
         return {host: len(found) for host, found in self.linked.resources.items()}
 
     def offline(self) -> Environment:
         """For planning out of snapshots: nothing is connected to."""
-        from reconciler.cli.wallclock import WallClock
+        return Environment(self.registry, _nowhere, self.vault, WallClock(), name_run, by())
 
-        def nowhere(_: Any) -> Any:
+    @contextmanager
+    def environment(self) -> Iterator[Environment]:
+        """The hosts to speak to: those of the emulated estate, kept in its folder afterwards. Raises Refused where there is none."""
+        with self.estate() as estate:
+            yield Environment(self.registry, connect(estate, estate.clock, secrets=self.vault), self.vault, estate.clock, name_run, by())
+
+    @contextmanager
+    def estate(self) -> Iterator[Estate]:
+        """The emulated estate that was named; saved at the end, also after an error. Raises Refused."""
+        if self.common.estate is None:
             raise Refused([REAL_HOSTS])
+        try:
+            with Estate.open(self.common.estate).session() as estate:
+                yield estate
+        except EstateError as trouble:
+            raise Refused([error("CLI004", str(trouble), help=f"reconcile emulate new {self.common.estate}, or name another: --estate DIR")]) from None
 
-        return Environment(self.registry, nowhere, self.vault, WallClock(), name_run, by())
+
+def _nowhere(_: Any) -> Any:
+    raise Refused([REAL_HOSTS])
 
 
 def name_run() -> str:
@@ -114,8 +155,6 @@ def by() -> str:
 
 
 def _from_environment(estate: Path) -> bool:
-    import os
-
     return os.environ.get("RECONCILE_ESTATE") == str(estate)
 
 
@@ -125,10 +164,6 @@ def _no_specs(path: Path) -> Diagnostic:
 
 def chosen(session: Session, selection: Selection) -> Selection:
     """The selection, once every target in it is known to be declared. Raises Refused with what was meant, perhaps."""
-    import difflib
-
-    from reconciler.engine.planning import unknown_targets
-
     linked = session.linked
     known = [*linked.hosts, *(str(r.id) for each in linked.resources.values() for r in each)]
     found = []

@@ -34,7 +34,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "summary": summary_json(plan),
         "hosts": [_host(host) for host in plan.hosts],
         "steps": [_step(step, numbers) for step in plan.steps() if step.verb is not Verb.NOTHING],
-        "diagnostics": [dict(d.to_json()) for d in plan.diagnostics] + [dict(d.to_json()) for host in plan.hosts for d in host.diagnostics],
+        "diagnostics": [dict(d.to_json()) for d in dict.fromkeys([*plan.diagnostics, *(d for host in plan.hosts for d in host.diagnostics)])],
         "whole": plan.whole,
     }
     if plan.by:

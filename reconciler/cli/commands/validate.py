@@ -17,6 +17,6 @@ def command(session: Session) -> int:
         session.screen.json(validate_json(linked, session.manifest, code))
         return code
     page = session.screen.page()
-    validate_page(page, linked, session.manifest, session.lines.line, time.monotonic() - started, session.said())
+    validate_page(page, linked, session.manifest, session.line, time.monotonic() - started, session.said())
     session.screen.show(page)
     return code

@@ -15,7 +15,7 @@ def next_lines(plan: Plan, said: Said, saved: str = "") -> Iterable[tuple[str, s
     if runs:
         yield _apply(plan, said, saved, blocked)
     elif blocked and blocked.blocked and blocked.blocked.next:
-        yield f"Next: {blocked.blocked.next}", ""
+        yield f"Next: {said.completed(blocked.blocked.next)}", ""
     if not runs:
         yield from _unseen(plan, said)
 

@@ -40,7 +40,7 @@ def plan_page(page: Page, plan: Plan, view: PlanView) -> None:
     for group in found.groups:
         if not _brief(group, found):
             page.blank()
-            _group(page, group)
+            group_page(page, group)
     _not_alike(page, found)
     _unseen(page, found, view)
     _quiet(page, found)
@@ -69,7 +69,8 @@ def _brief(group: Group, found: Sorted) -> bool:
     return found.any_folded and not group.folded and not any(step.runs for step in group.first.steps)
 
 
-def _group(page: Page, group: Group) -> None:
+def group_page(page: Page, group: Group) -> None:
+    """One host, or hosts that are alike, with all steps."""
     if group.folded:
         named = extent([host.name for host in group.hosts])
         heading(page, f"{named}: {len(group.hosts):,} hosts alike", last="for each")
@@ -159,7 +160,8 @@ def _told(plan: Plan, view: PlanView) -> list[Diagnostic]:
 
 
 def diagnostics(plan: Plan) -> list[Diagnostic]:
-    return [*plan.diagnostics, *(d for host in plan.hosts for d in host.diagnostics)]
+    """Those of the fleet and of its hosts, each once."""
+    return list(dict.fromkeys([*plan.diagnostics, *(d for host in plan.hosts for d in host.diagnostics)]))
 
 
 def _closing(page: Page, plan: Plan, view: PlanView) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from pydantic import BaseModel
 
 from reconciler.cli.views.fold import generic
 from reconciler.cli.views.page import At, Page
@@ -59,9 +61,24 @@ def step_rows(page: Page, step: Step, number: int, *, host: str | None = None) -
         At(columns.source, disruption, style),
         At(columns.estimate, span(step.usual) if step.actions else "", right=True),
     )
-    for change in step.changes:
+    for change in shown_changes(step):
         _change(page, generic(change, host) if host else change, step, columns)
     _remarks(page, step)
+
+
+def shown_changes(step: Step) -> tuple[Change, ...]:
+    """What goes field by field, and without the name that the step's own line says already."""
+    if any(not change.path for change in step.changes):
+        return tuple(part for change in step.changes for part in _parts(change))
+    return tuple(c for c in step.changes if not (c.path == "name" and c.cause is Cause.NEW and str(c.after) == step.id.name))
+
+
+def _parts(change: Change) -> tuple[Change, ...]:
+    """A whole state that goes, as its fields."""
+    if change.path:
+        return (change,)
+    before = change.before.__dict__ if isinstance(change.before, BaseModel) else {}
+    return tuple(replace(change, path=name, before=item) for name, item in before.items() if item not in (None, (), {}) and name != "name")
 
 
 def _disruption(step: Step) -> tuple[str, str]:
@@ -100,7 +117,7 @@ def change_text(change: Change) -> str:
     if change.before is None:
         return value(change.after)
     if change.after is None:
-        return f"{value(change.before)} → nothing"
+        return value(change.before)
     return f"{value(change.before)} → {value(change.after)}"
 
 

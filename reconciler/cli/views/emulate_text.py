@@ -1,0 +1,96 @@
+"""What the verbs of `emulate` show: the machines of an estate, the answer of one cmdlet, the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from reconciler.cli.hints import Said
+from reconciler.cli.views.page import At, Page
+from reconciler.cli.views.words import count, one_line, value
+from reconciler.emulator.estate import Estate
+from reconciler.emulator.faults import Fault
+from reconciler.emulator.powershell import Outcome
+
+PARAMETERS = 200  # characters of a call's parameters in the log
+
+
+def new_page(page: Page, estate: Estate, where: Path, named: Path | None) -> None:
+    for machine in estate.machines.values():
+        adapters = ", ".join(a.name for a in machine.adapters)
+        german = "" if machine.language == "en-US" else f" · {machine.language}"
+        page.row(At(0, machine.name, "bold"), At(max(14, len(machine.name) + 2), f"{machine.caption.removeprefix('Microsoft ')}{german} · {adapters}"))
+    page.blank()
+    page.say(f"{count(len(estate.machines), 'bare machine')} in {where}/; it is {estate.clock.now():%a %Y-%m-%d %H:%M} UTC there")
+    page.exact((f"Next: {Said(() if named else ('--estate', str(where))).command('plan')}", "bold cyan"))
+
+
+def estate_json(estate: Estate) -> dict[str, Any]:
+    hosts = [{"name": m.name, "sku": m.sku, "language": m.language, "adapters": [a.name for a in m.adapters]} for m in estate.machines.values()]
+    return {"hosts": hosts, "now": estate.clock.now().isoformat()}
+
+
+def outcome_page(page: Page, outcome: Outcome) -> None:
+    """Windows' answer as it is: printed lines, objects, errors."""
+    for line in filter(None, outcome.info_text.split("\n")):
+        page.say(one_line(line), "dim")
+    for number, item in enumerate(outcome.objects):
+        if number:
+            page.blank()
+        for name, shown in _properties(item):
+            page.row(At(0, f"{one_line(name)}", "bold"), At(32, shown))
+    for warning in outcome.warnings:
+        page.say(f"WARNING: {one_line(warning)}", "yellow")
+    _errors(page, outcome)
+    if outcome.ok and not page.lines:
+        page.say("done; it answered nothing", "dim")
+
+
+def _errors(page: Page, outcome: Outcome) -> None:
+    for failed in outcome.errors:
+        page.say(one_line(failed.message), "red")
+        page.say(f"    + FullyQualifiedErrorId : {one_line(failed.id)}", "red")
+    if outcome.hang:
+        page.say("it does not answer", "red")
+
+
+def _properties(item: Any) -> Iterable[tuple[str, str]]:
+    if not isinstance(item, Mapping):
+        return [("", value(item))]
+    return [(str(name), value(part)) for name, part in item.items()]
+
+
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    objects = [{name: value(part) for name, part in item.items()} if isinstance(item, Mapping) else value(item) for item in outcome.objects]
+    errors = [{"id": e.id, "category": e.category, "message": e.message} for e in outcome.errors]
+    return {"ok": outcome.ok, "objects": objects, "errors": errors, "info": outcome.info_text, "seconds": outcome.seconds, "reboot": outcome.reboot}
+
+
+def fault_page(page: Page, host: str, put: Fault, said: Said) -> None:
+    what = put.cmdlet or "any call"
+    often = "until healed" if put.times is None else count(put.times, "time")
+    page.say(f"{host}: {what} meets it, {often}")
+    page.say(f"away again: {said.command('emulate heal', host)}", "dim")
+
+
+def log_page(page: Page, entries: list[dict[str, Any]]) -> None:
+    for entry in entries:
+        rest = {name: part for name, part in entry.items() if name not in ("n", "at", "host", "what")}
+        text = ", ".join(f"{name} {_short(part)}" for name, part in rest.items())
+        page.row(At(0, str(entry["at"])[:19].replace("T", " "), "dim"), At(20, str(entry["host"])), At(34, str(entry["what"]), "bold"), At(44, one_line(text)))
+    if not entries:
+        page.say("nothing happened")
+
+
+def _short(part: Any) -> str:
+    text = value(part)
+    return text if len(text) <= PARAMETERS else f"{text[:PARAMETERS]}…"
+
+
+def log_json(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """The entries, and how many of each sort there are."""
+    counts: dict[str, int] = {}
+    for entry in entries:
+        counts[entry["what"]] = counts.get(entry["what"], 0) + 1
+    return {"summary": dict(sorted(counts.items())), "entries": entries}
