@@ -85,7 +85,7 @@ class Composer:
     def _scalar(self, event: Any) -> None:
         if event.tag is not None:
             self._refuse_tag(event)
-        node = Scalar(event.value, *self._place(event), event.style is None)
+        node = Scalar(event.value, *self._place(event), not event.style)
         self._count(1, event)
         if event.anchor is not None:
             self._anchors[event.anchor] = node
