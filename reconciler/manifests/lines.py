@@ -76,9 +76,20 @@ def _mask(lines: list[str], position: Position) -> None:
         lines[index] = line[:start] + MASK * min(position.length, len(line) - start) + line[end:]
         return
     lines[index] = line[:start] + MASK * (len(line) - start)
-    indent = len(line) - len(line.lstrip())
+    outer = _outer(lines, index, start)
     for below in range(index + 1, len(lines)):
-        text = lines[below]
-        if text.strip() and len(text) - len(text.lstrip()) <= indent:
+        if lines[below].strip() and _indent(lines[below]) <= outer:
             break
-        lines[below] = MASK * len(text)
+        lines[below] = MASK * len(lines[below])
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _outer(lines: list[str], index: int, start: int) -> int:
+    """The indentation of the key that the value belongs to: on its own line, or above where the value begins its line."""
+    own = _indent(lines[index])
+    if own < start:
+        return own
+    return next((_indent(line) for line in reversed(lines[:index]) if line.strip() and _indent(line) < own), -1)

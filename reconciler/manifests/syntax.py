@@ -31,6 +31,7 @@ WORDS: tuple[tuple[str, str, str], ...] = (
     ("expected <block end>", "this does not line up with what stands above it", "indent it like its neighbours"),
     ("expected block end", "this does not line up with what stands above it", "indent it like its neighbours"),
     ("expected '-' indicator", "this is no item of the list above it", "begin it with `- `, or indent it like its neighbours"),
+    ("expected node content", "a value is missing here", "put text that begins with a sign like , : ] } into quotes"),
     ("expected key", "this is no key of the map above it", "write it as `name: value`, indented like its neighbours"),
     ("expected ':'", "a key has no colon", "write it as `name: value`"),
     ("cannot start any token", "this character cannot begin a value", "put the value into quotes"),
