@@ -182,14 +182,15 @@ class Kind(Generic[S, T]):
 
 
 class Registry(Mapping[str, Kind[Any, Any]]):
-    """The kinds by name, in the order they were registered, and the rules across kinds."""
+    """The kinds by name, in the order they were registered, and the rules across kinds with the `words` that these ask."""
 
-    def __init__(self, kinds: Iterable[Kind[Any, Any]], rules: Iterable[Rule[Any]] = ()) -> None:
+    def __init__(self, kinds: Iterable[Kind[Any, Any]], rules: Iterable[Rule[Any]] = (), words: Iterable[Cmdlet | Program] = ()) -> None:
         self._kinds: dict[str, Kind[Any, Any]] = {}
         for kind in kinds:
             if kind.name in self._kinds:
                 raise Defect(f"two kinds are called {kind.name}")
             self._kinds[kind.name] = kind
+        self._words = tuple(words)
         self.rules: tuple[Rule[Any], ...] = (*(rule for kind in self._kinds.values() for rule in kind.rules), *rules)
 
     def __getitem__(self, name: str) -> Kind[Any, Any]:
@@ -202,5 +203,6 @@ class Registry(Mapping[str, Kind[Any, Any]]):
         return len(self._kinds)
 
     def words(self) -> tuple[str, ...]:
-        """Names of every cmdlet and program that these kinds can say, sorted: the invoker's allow-list."""
-        return tuple(sorted({word.name if isinstance(word, Cmdlet) else word.path for kind in self.values() for word in kind.words}))
+        """Names of every cmdlet and program that kinds and rules can say, sorted: the invoker's allow-list."""
+        every = (*self._words, *(word for kind in self.values() for word in kind.words))
+        return tuple(sorted({word.name if isinstance(word, Cmdlet) else word.path for word in every}))

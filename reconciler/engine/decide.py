@@ -17,7 +17,7 @@ from typing import Any
 from reconciler.core.calls import Later
 from reconciler.core.changes import Cause, Changes
 from reconciler.core.ids import Key, ResourceId
-from reconciler.core.kinds import Kind
+from reconciler.core.kinds import Kind, Reboot
 from reconciler.core.observations import Absent, Busy, CapabilityState, Observation, Present, Unseen
 from reconciler.core.plan import Block, HostPlan, Step, Verb
 from reconciler.core.resources import DriftPolicy, Resource
@@ -125,7 +125,7 @@ class _Drafts:
             return replace(base, why="observed only")
         match seen:
             case Busy():
-                return replace(base, verb=Verb.WAIT, why=f"job {seen.job} ({seen.what}) runs", code=seen.job)
+                return self._wait(base, resource, kind, seen)
             case Unseen():
                 return replace(base, verb=Verb.UNSEEN, why=seen.why, code=seen.code)
             case Absent():
@@ -152,6 +152,14 @@ class _Drafts:
         record = self.view.records.by_id.get(resource.id)
         why = seen.tainted or (f"job {job} failed" if job else "") or (record.tainted if record and record.phase == INTENT else "")
         return replace(seen, tainted=why) if why else seen
+
+    def _wait(self, base: Step, resource: Resource, kind: Kind[Any, Any], seen: Busy) -> Step:
+        """A job is at work on it: what comes after goes by what the job is taken to make, and by the restart that may ask for."""
+        changes = everything(resource, None)
+        actions = kind.converge(resource.spec, None, changes, self.view.facts)
+        pending = "what the job makes takes a restart" if any(action.reboot is Reboot.NEEDED for action in actions) else ""
+        self._reach(resource, kind, None, changes)
+        return replace(base, verb=Verb.WAIT, why=f"job {seen.job} ({seen.what}) runs", code=seen.job, pending_restart=pending)
 
     def _create(self, base: Step, resource: Resource, kind: Kind[Any, Any], record: Record | None) -> Step:
         changes = everything(resource, record)

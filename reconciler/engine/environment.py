@@ -44,7 +44,7 @@ class Limits:
     max_disruption: Disruption | None = None
     replace: tuple[str, ...] = ()
     max_age: timedelta = timedelta(hours=24)  # of a saved plan
-    lease_wait: timedelta = timedelta(minutes=5)
+    lease_wait: timedelta = timedelta(minutes=15)
     only_drift: bool = False  # the loop without a policy: drift alone, nothing that changes a declaration
     destructive: bool = True  # False: nothing that loses something, whatever leave was given
 

@@ -16,7 +16,6 @@ from reconciler.core.diagnostics import Diagnostic, Severity
 from reconciler.core.errors import Fenced, LeaseHeld, TransportError, Unreachable
 from reconciler.core.ids import ResourceId
 from reconciler.core.kinds import Disruption
-from reconciler.core.observations import CapabilityState
 from reconciler.core.plan import HostPlan, Step, Verb, same_step, same_value, subsequence
 from reconciler.core.transport import Writer
 from reconciler.engine.arrange import restarts
@@ -29,11 +28,11 @@ from reconciler.engine.ledger import INTENT
 from reconciler.engine.perform import LEASE, LOOKS, Session, StepFailed, Stopped, attend, finish, note, perform
 from reconciler.engine.planning import look_at, target_of
 from reconciler.engine.reboots import await_boot, restart
+from reconciler.engine.view import HostView
 
 ROUNDS = 3
 DROPS = 5  # dropped lines in a row, without a step done in between, before a host counts as not seen
 PAUSE = 5.0  # seconds before connecting again
-SETTLING = 600.0  # seconds after a boot in which a silent service is waited for
 
 
 class _Restarted(Exception):
@@ -192,14 +191,16 @@ class HostRun:
                 await self.sleep(min(max(held.seconds, 1.0), 30.0))
         self.say(Happening.LEASED, text=self.holder)
         await writer.greet()
-        desired, view = await look_at(self.desired, writer, self.env)
+        desired, view = await look_at(self.desired, writer, self.env, self._settling)
         now = self.env.clock.now().timestamp()
         return Session(self.env, writer, desired, view, self.plan_id, self.commit, self.holder, lease.epoch, self._emit, self.stop, renewed=now)
+
+    def _settling(self, silent: str) -> None:
+        self.say(Happening.WAITING, text=f"{silent} to answer after the restart")
 
     # -- the walk
 
     async def _walk(self, session: Session) -> None:
-        await self._settle(session)
         try:
             self._check(session, self._decide(session))
             while await self._next(session):
@@ -214,18 +215,6 @@ class HostRun:
 
     def _decide(self, session: Session) -> HostPlan:
         return decide(session.desired, session.view, self.env.clock.now())
-
-    async def _settle(self, session: Session) -> None:
-        """Soon after a boot, services that are there and silent are waited for."""
-        pauses = list(LOOKS)
-        waited = session.view.facts.uptime
-        while CapabilityState.SILENT in session.view.capabilities.values() and waited < SETTLING and not self.stop.is_set():
-            silent = ", ".join(sorted(name for name, state in session.view.capabilities.items() if state is CapabilityState.SILENT))
-            self.say(Happening.WAITING, text=f"{silent} to answer after the restart")
-            pause = pauses.pop(0) if len(pauses) > 1 else pauses[0]
-            waited += pause
-            await self.sleep(pause)
-            session.desired, session.view = await look_at(session.desired, session.writer, self.env)
 
     async def _next(self, session: Session) -> bool:
         """Do one thing; whether there may be more."""
@@ -304,14 +293,13 @@ class HostRun:
         self.tally.drops = 0
         self.say(Happening.DONE, id=step.id, index=index, of=len(order), seconds=(self.env.clock.now() - started).total_seconds())
 
-    async def _greeted(self, session: Session) -> tuple[Desired, object]:
+    async def _greeted(self, session: Session) -> tuple[Desired, HostView]:
         await session.writer.greet()
-        return await look_at(session.desired, session.writer, self.env)
+        return await look_at(session.desired, session.writer, self.env, self._settling)
 
     async def _look_before(self, session: Session, step: Step) -> Step:
         """Ask again for the resource and its direct needs, and decide again with the same function."""
-        kinds = {step.id.kind, *(need.kind for need in step.needs)} & set(session.view.kinds)
-        await session.look(kinds)
+        await session.look(_concerns(step) & set(session.view.kinds))
         fresh = self._decide(session).step(step.id) or replace(step, verb=Verb.NOTHING, actions=(), changes=())
         self._same(session, fresh)
         return fresh
@@ -322,7 +310,7 @@ class HostRun:
         end = self.env.clock.now() + min(within, timedelta(minutes=2))
         pauses = list(LOOKS)
         while True:
-            await session.look({step.id.kind})
+            await session.look({step.id.kind}, along=self._next_concerns(step))
             left = self._decide(session).step(step.id)
             if left is None or (not left.verb.acts and left.verb is not Verb.UNSEEN):
                 break
@@ -331,6 +319,12 @@ class HostRun:
                 raise StepFailed(None, None, None, f"every call went well, and the host still shows a difference: {still}")
             await self.sleep(pauses.pop(0) if len(pauses) > 1 else pauses[0])
         await finish(session, step if step.desired is None else replace(step, desired=left.desired if left and left.desired else step.desired))
+
+    def _next_concerns(self, step: Step) -> frozenset[str]:
+        """The kinds that the step after this one rests on: looked at along with the last look of this one."""
+        ahead = [s for s in self.host.steps if s.runs and s.id in self.expected]
+        position = next((n for n, s in enumerate(ahead) if s.id == step.id), len(ahead))
+        return frozenset(_concerns(ahead[position + 1])) if position + 1 < len(ahead) and ahead[position + 1].level == ahead[position].level else frozenset()
 
     async def _failed(self, session: Session, step: Step, failed: StepFailed) -> None:
         self.tally.failed.append(step.id)
@@ -383,7 +377,7 @@ class HostRun:
 
     async def _round(self, session: Session) -> bool:
         """The last look. What became visible and differs is a next round, under the same limits."""
-        session.desired, session.view = await self._greeted(session)  # type: ignore[assignment]
+        session.desired, session.view = await self._greeted(session)
         fresh = self._decide(session)
         stuck = self._stuck(fresh)
         open_ = [step for step in fresh.steps if step.runs and not step.verb.records and step.id not in stuck]
@@ -402,6 +396,11 @@ class HostRun:
 
     def _within_limits(self, step: Step) -> bool:
         return step.disruption <= self.worst and (not step.loses or str(step.id) in self.desired.limits.replace)
+
+
+def _concerns(step: Step) -> set[str]:
+    """The kinds that a step rests on: its own, and those of its direct needs."""
+    return {step.id.kind, *(need.kind for need in step.needs)}
 
 
 def _difference(step: Step) -> str:

@@ -13,7 +13,7 @@ from hashlib import sha256
 
 import anyio
 
-from reconciler.core.calls import Answer, AnyCall, Call, CallError, Out
+from reconciler.core.calls import Answer, AnyCall, Call, CallError, LedgerCall, Out
 from reconciler.core.ids import ResourceId
 from reconciler.core.kinds import Action
 from reconciler.core.observations import Unseen
@@ -28,6 +28,7 @@ from reconciler.engine.view import HostView, refresh
 
 LEASE = 120.0  # seconds that a lease is taken for, and renewed after half of it
 BATCH = timedelta(seconds=150)  # deadline of attached calls that name none
+LONGEST = timedelta(minutes=10)  # no attached batch holds the lease for longer; what takes longer is a job
 FIRST_POLL, LAST_POLL = 5.0, 15.0
 LOOKS = (1.0, 1.0, 2.0, 3.0, 5.0)  # seconds between looks while something is awaited; the last repeats
 
@@ -67,11 +68,13 @@ class Session:
     stop: anyio.Event
     attempt: int = 0
     renewed: float = 0.0
+    fresh: frozenset[str] = frozenset()  # kinds looked at since anything was last done or waited for
 
     def say(self, what: Happening, **more: object) -> None:
         self.emit(Event(self.env.clock.now(), self.plan, self.desired.host.name, what, **more))  # type: ignore[arg-type]
 
     async def sleep(self, seconds: float) -> None:
+        self.fresh = frozenset()
         await self.env.clock.sleep_until(self.env.clock.now() + timedelta(seconds=seconds))
 
     def key(self, id: ResourceId, name: str) -> str:
@@ -80,6 +83,8 @@ class Session:
         return f"{self.plan}:{id.entry}:{name}:{self.attempt}"
 
     async def write(self, id: ResourceId, name: str, calls: Sequence[AnyCall], deadline: timedelta = BATCH) -> tuple[Answer, ...]:
+        if not all(isinstance(call, LedgerCall) for call in calls):
+            self.fresh = frozenset()
         return await self.writer.run(tuple(calls), key=self.key(id, name), epoch=self.epoch, deadline=deadline)
 
     async def keep_lease(self) -> None:
@@ -89,8 +94,13 @@ class Session:
             lease = await self.writer.take(self.holder, LEASE, self.epoch)
             self.epoch, self.renewed = lease.epoch, now
 
-    async def look(self, kinds: set[str]) -> None:
-        self.view = await refresh(self.view, self.writer, self.desired.registry, self.desired.resources, self.env.clock, self.env.deadline, kinds)
+    async def look(self, kinds: set[str], *, along: frozenset[str] = frozenset()) -> None:
+        """See some kinds anew, unless nothing was done since they were last seen; `along` rides in the same batch."""
+        stale = kinds - self.fresh
+        if stale:
+            asked = (stale | along) & set(self.view.kinds)
+            self.view = await refresh(self.view, self.writer, self.desired.registry, self.desired.resources, self.env.clock, self.env.deadline, asked)
+            self.fresh |= asked
 
     def remember(self, record: Record | None, id: ResourceId) -> None:
         """Keep our picture of the ledger in step with what was written."""
@@ -238,7 +248,7 @@ async def _attached(session: Session, step: Step, batch: Sequence[Action], befor
     for action in batch:
         calls += [_shifted(call, len(calls)) for call in action.calls]
     owners: list[Action | None] = [*(None for _ in before), *(action for action in batch for _ in action.calls)]
-    answers = await session.write(step.id, batch[0].name, calls, max(BATCH, batch[-1].within))
+    answers = await session.write(step.id, batch[0].name, calls, max(BATCH, min(batch[-1].within, LONGEST)))
     _refuse(owners[min(len(answers), len(calls)) - 1] if answers else batch[0], calls, answers)
 
 
@@ -283,6 +293,7 @@ async def _acknowledge(session: Session, step: Step) -> None:
 async def _job(session: Session, step: Step, action: Action) -> None:
     session.say(Happening.ACTION, id=step.id, action=action.name, text=action.summary)
     id = job_id(session.desired.fleet.name, step.id, session.plan, action.name)
+    session.fresh = frozenset()
     job = await session.writer.start(
         id, str(step.id), action.name, action.calls, key=session.key(step.id, action.name), epoch=session.epoch, deadline=action.within
     )

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -15,6 +15,7 @@ from reconciler.core.calls import Answer, AnyCall, CallError, Secret
 from reconciler.core.diagnostics import Diagnostic, Severity
 from reconciler.core.errors import SecretUnavailable, TransportError, WrongMachine
 from reconciler.core.ids import ResourceId
+from reconciler.core.observations import CapabilityState
 from reconciler.core.plan import Block, HostPlan, Plan, Sight, Verb
 from reconciler.core.resources import Host, Resource
 from reconciler.core.snapshot import Snapshot, call_key
@@ -31,6 +32,13 @@ from reconciler.engine.view import HostView, look
 from reconciler.engine.vocabulary import vocabulary
 from reconciler.secrets.fingerprint import fingerprint
 from reconciler.wire.answers import hello as hello_of
+
+SETTLING = 300.0  # seconds after a boot in which a silent service is waited for
+BETWEEN = timedelta(seconds=5)
+
+
+def _quietly(silent: str) -> None:
+    """Nobody is told."""
 
 
 def hosts_in(linked: Linked, scope: Scope) -> list[Host]:
@@ -108,11 +116,21 @@ def target_of(desired: Desired) -> Target:
     return Target(desired.host, desired.fleet.name, vocabulary(desired.registry))
 
 
-async def look_at(desired: Desired, reader: Reader, env: Environment) -> tuple[Desired, HostView]:
-    """One look within a session that is open: identity first, then one batch."""
+async def look_at(desired: Desired, reader: Reader, env: Environment, settling: Callable[[str], None] = _quietly) -> tuple[Desired, HostView]:
+    """One look within a session that is open: identity first, then one batch.
+
+    Soon after a boot, a capability that is there and silent is waited for: services come up after the network does.
+    """
     verify(desired.host, reader.hello)
     desired = await with_secrets(desired, reader.hello, env)
-    return desired, await look(reader, desired.host, desired.registry, desired.resources, env.clock, env.deadline)
+    settled = env.clock.now() + timedelta(seconds=max(0.0, SETTLING - reader.hello.facts.uptime))
+    while True:
+        view = await look(reader, desired.host, desired.registry, desired.resources, env.clock, env.deadline)
+        silent = ", ".join(sorted(name for name, state in view.capabilities.items() if state is CapabilityState.SILENT))
+        if not silent or env.clock.now() >= settled:
+            return desired, view
+        settling(silent)
+        await env.clock.sleep_until(env.clock.now() + BETWEEN)
 
 
 async def make_plan(linked: Linked, request: Request, env: Environment) -> Plan:

@@ -123,6 +123,7 @@ def converge(want: WindowsFeature, now: WindowsFeatureState | None, changes: Cha
             reboot=_restart(one),
             until={"installed": True},
             within=timedelta(seconds=SERVICING),
+            long=True,
         )
     elif "includeManagementTools" in changes and facts.is_server:
         yield _tooling(one, want, now, facts)
@@ -135,7 +136,7 @@ def _tooling(one: str, want: WindowsFeature, now: WindowsFeatureState, facts: Fa
     call = _install(one, want, facts) if want.includeManagementTools else gone
     verb = "install" if want.includeManagementTools else "remove"
     summary = f"{verb} the management tools of {now.name}"
-    return Action(f"{verb} tools", summary, (call,), usual=span(20, 90), reboot=Reboot.POSSIBLE, within=timedelta(seconds=SERVICING))
+    return Action(f"{verb} tools", summary, (call,), usual=span(20, 90), reboot=Reboot.POSSIBLE, within=timedelta(seconds=SERVICING), long=True)
 
 
 def _install(one: str, want: WindowsFeature, facts: Facts) -> Call:
@@ -181,6 +182,7 @@ def delete(now: WindowsFeatureState, facts: Facts) -> Iterable[Action]:
         disruption=Disruption.SERVICE,
         reboot=_restart(one),
         within=timedelta(seconds=SERVICING),
+        long=True,
         loses=(lost,),
     )
 
