@@ -6,7 +6,6 @@ A runner is a process of the machine whose memory is in `Process.data`, so a sav
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -202,7 +201,7 @@ def _say(machine: Machine, runner: Process, now: datetime) -> None:
         return
     whole = (memory["resume"] - memory["begun"]).total_seconds()
     part = 1.0 if whole <= 0 else min(1.0, (now - memory["begun"]).total_seconds() / whole)
-    last = "\n".join(lines[: max(1, math.ceil(part * len(lines)))])
+    last = "\n".join(lines[: int(part * (len(lines) + 1))])
     state = state_of(machine, memory["job"])
-    if state["phase"] == "running" and state["last"] != last:
+    if last and state["phase"] == "running" and state["last"] != last:
         _save(machine, state | {"last": last})

@@ -41,6 +41,8 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, 
 
 
 def _check_depth(text: str) -> None:
+    if text.count("[") + text.count("{") <= DEPTH:
+        return
     depth = 0
     for token in _TOKENS.finditer(text):
         match token[0]:

@@ -46,6 +46,8 @@ def fixture(machine: Machine, name: str) -> None:
             machine.files.folder(jobs.ROOT).owner = "EDGE-01\\kim"
         case "hanging adapters":
             machine.faults.append(Fault(cmdlet="Get-NetAdapter", hang=True, times=1))
+        case "hanging msiexec":
+            machine.faults.append(Fault(cmdlet="msiexec", hang=True, times=1))
         case "torn job":
             machine.files.write(f"{jobs.JOBS}\\torn\\state", '{"job":"torn","pha')
         case _:

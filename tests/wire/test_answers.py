@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reconciler.core.errors import Fenced, LeaseHeld, TransportError, WireError, WrongMachine
 from reconciler.wire.answers import Reply, answer, hello, hold, job, lease, refusal, reply
@@ -119,6 +122,34 @@ def test_a_refusal_is_the_error_that_the_engine_knows(refused: str, error: type[
     with pytest.raises(error) as caught:
         refusal(Reply(refused=refused, fatal="words"), 0, None)
     assert not caught.value.sent
+
+
+junk = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5)
+    | st.sampled_from(["running", "stopped", "b1"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["job", "phase", "holder", "until", "boot", "fqid", "ex", "msg", "$ts", "$dt", "$map", "$b64", "x"]), inner, max_size=3
+        )
+    ),
+    max_leaves=6,
+)
+names = st.sampled_from(
+    ["id", "i", "ok", "err", "cut", "out", "info", "warn", "hello", "name", "lease", "now", "job", "joined", "answer", "jobs", "ledger", "hold", "utc", "bad"]
+)
+
+
+@given(st.lists(st.dictionaries(names, junk, max_size=6), max_size=3), st.dictionaries(names, junk, max_size=4))
+def test_no_answer_of_a_host_hurts_more_than_a_wire_error(frames: list[dict[str, Any]], end: dict[str, Any]) -> None:
+    with contextlib.suppress(WireError):
+        found = reply([{**frame, "id": 1} for frame in frames] + [{**end, "id": 1, "end": True}], 1)
+        if found.hello is not None:
+            hello(found.hello)
 
 
 def test_a_held_lease_says_by_whom_and_for_how_long() -> None:

@@ -22,4 +22,4 @@ def test_every_refusal_in_the_docs_has_a_vector() -> None:
 
 def test_every_cut_in_the_docs_has_a_vector() -> None:
     cuts = {frame["cut"] for vector in json.loads((HERE / "vectors.json").read_text(encoding="utf-8")) for frame in vector["frames"] if "cut" in frame}
-    assert cuts == {"stopped", "abandoned", "skipped", "deadline"}
+    assert cuts == {"stopped", "abandoned", "killed", "skipped", "deadline"}
