@@ -46,7 +46,9 @@ def command(
     plan = _plan(session, asked, snapshots)
     if out:
         _keep(session, plan, out)
-    view = PlanView(session.said(selection), session.line, warnings, _looked(snapshots), str(out or ""), declared=session.declared())
+    view = PlanView(
+        session.said(selection), session.line, warnings, _looked(snapshots), str(out or ""), declared=session.declared(), brief=session.common.quiet
+    )
     show(session, plan, view, show_commands)
     return plan.exit_code
 

@@ -30,11 +30,18 @@ class PlanView:
     warnings: bool = False
     looked: str = ""
     saved: str = ""
-    closing: bool = True  # whether to end with summary and Next
+    next: bool = True  # whether to end with the command to type next
+    brief: bool = False  # the last lines alone
     declared: dict[str, int] = field(default_factory=dict)  # host → number of its resources
 
 
 def plan_page(page: Page, plan: Plan, view: PlanView) -> None:
+    if not view.brief:
+        _whole(page, plan, view)
+    _closing(page, plan, view)
+
+
+def _whole(page: Page, plan: Plan, view: PlanView) -> None:
     found = sort_hosts(plan.hosts)
     page.say(f"{specs_text(plan.specs)} · {view.looked or looked_text(plan)}", "dim")
     for group in found.groups:
@@ -46,8 +53,10 @@ def plan_page(page: Page, plan: Plan, view: PlanView) -> None:
     _quiet(page, found)
     _notes(page, plan)
     frames(page, _told(plan, view), view.lines)
-    if view.closing:
-        _closing(page, plan, view)
+    page.blank()
+    for sentence in _sentences(plan, view):
+        page.say(sentence)
+    page.blank()
 
 
 def specs_text(specs: SpecsInfo) -> str:
@@ -165,12 +174,8 @@ def diagnostics(plan: Plan) -> list[Diagnostic]:
 
 
 def _closing(page: Page, plan: Plan, view: PlanView) -> None:
-    page.blank()
-    for sentence in _sentences(plan, view):
-        page.say(sentence)
-    page.blank()
     page.say(f"Plan: {summary_text(plan)}", "bold", hang=6)
-    for command, aside in next_lines(plan, view.said, view.saved):
+    for command, aside in next_lines(plan, view.said, view.saved) if view.next else ():
         beside = aside if len(command) + len(aside) + 4 <= page.width else ""
         page.exact((command, "bold cyan"), (f"    {beside}" if beside else "", "dim"))
         if aside and not beside:

@@ -70,7 +70,7 @@ def shown_changes(step: Step) -> tuple[Change, ...]:
     """What goes field by field, and without the name that the step's own line says already."""
     if any(not change.path for change in step.changes):
         return tuple(part for change in step.changes for part in _parts(change))
-    return tuple(c for c in step.changes if not (c.path == "name" and c.cause is Cause.NEW and str(c.after) == step.id.name))
+    return tuple(c for c in step.changes if not (c.path == "name" and step.verb is Verb.CREATE and str(c.after) == step.id.name))
 
 
 def _parts(change: Change) -> tuple[Change, ...]:
@@ -94,9 +94,16 @@ def _summary(step: Step) -> str:
         return f"blocked ({step.verb.word})" if step.verb.acts else "blocked"
     if step.repair:
         return "repair: what a failed attempt left goes"
+    if gone(step):
+        return "gone from the host"
     if step.verb in MEANING:
         return MEANING[step.verb]
     return ", ".join(step.action_names) if len(step.actions) > 1 else ""
+
+
+def gone(step: Step) -> bool:
+    """It was there, by our record, and somebody took it away."""
+    return step.verb is Verb.CREATE and any(change.cause is Cause.DRIFT for change in step.changes)
 
 
 def _change(page: Page, change: Change, step: Step, columns: Columns) -> None:
@@ -129,7 +136,7 @@ def _secret(change: Change) -> str:
 def _note(change: Change, step: Step) -> tuple[str, str]:
     if change.immutable and step.verb is Verb.REPLACE:
         return "forces replace", "red"
-    if change.cause is Cause.DRIFT:
+    if change.cause is Cause.DRIFT and not gone(step):
         return "drift", "yellow"
     source = step.sources.get(change.path) or step.sources.get(change.field)
     return (_source(source, change) if source else ""), "dim"

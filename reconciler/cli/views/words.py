@@ -47,6 +47,10 @@ def span(usual: tuple[timedelta, timedelta]) -> str:
     return _range(int(low // HOUR), _up(high, HOUR), "h")
 
 
+def span_seconds(usual: tuple[float, float]) -> str:
+    return span((timedelta(seconds=usual[0]), timedelta(seconds=usual[1])))
+
+
 def _up(value: float, unit: int) -> int:
     return int(-(-value // unit))
 

@@ -1,0 +1,34 @@
+"""`reconcile destroy ID…`: deletes what is named, one by one by its full id, never all. Asks before it does."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import anyio
+import typer
+
+from reconciler.cli.commands.apply import Job, Yes, run
+from reconciler.cli.options import Selection
+from reconciler.cli.requests import request, resource_id
+from reconciler.cli.session import Session
+from reconciler.core.diagnostics import error
+from reconciler.core.errors import Refused
+from reconciler.core.ids import ResourceId
+from reconciler.engine.planning import make_plan
+
+Ids = Annotated[list[str], typer.Argument(metavar="HOST/KIND[/NAME]…", help="What is to be deleted.")]
+
+
+def command(session: Session, ids: Ids, yes: Yes = False) -> int:
+    """Delete what is named, never all."""
+    named = tuple(ResourceId.parse(resource_id(text)) for text in ids)
+    if unknown := sorted({id.host for id in named} - set(session.linked.hosts)):
+        raise Refused([error("CLI003", f"no host is called {host}", help=f"hosts: {', '.join(list(session.linked.hosts)[:8])}") for host in unknown])
+    if not yes and not session.screen.terminal:
+        said = session.said().command("destroy", *ids, "--yes")
+        raise Refused([error("CLI021", "destroy wants --yes where nobody can be asked", why="this is no terminal", help=said)])
+    hosts = Selection(targets=sorted({id.host for id in named}))
+    asked = request(session, hosts, destroy=tuple(str(id) for id in named))
+    with session.environment() as env:
+        plan = anyio.run(make_plan, session.linked, asked, env)
+        return run(session, Job(plan, session.linked, asked), env, hosts, yes=yes)

@@ -1,0 +1,186 @@
+"""A run in words: the question before it, a line an event, and how it ended. Drawn live by `views.live` on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from reconciler.cli.hints import Said
+from reconciler.cli.views.frames import Lines, frames
+from reconciler.cli.views.page import Page
+from reconciler.cli.views.words import clock, count, names, one_line, span, span_seconds, stamp
+from reconciler.core.diagnostics import Diagnostic
+from reconciler.core.plan import HostPlan, Plan
+from reconciler.engine.events import Event, Happening, HostReport, RunReport
+
+SHOWN = {
+    Happening.LEASED: "leased",
+    Happening.WAITING: "waits",
+    Happening.STEP: "started",
+    Happening.PROGRESS: "runs",
+    Happening.JOINED: "joined job",
+    Happening.DONE: "done",
+    Happening.RECORDED: "recorded",
+    Happening.FAILED: "failed",
+    Happening.BLOCKED: "blocked",
+    Happening.REBOOTING: "reboots",
+    Happening.REBOOTED: "rebooted",
+    Happening.RECONNECTED: "reconnected",
+    Happening.ROUND: "another round",
+    Happening.CONVERGED: "as declared",
+    Happening.STALE: "stale",
+    Happening.STOPPED: "stopped",
+    Happening.UNSEEN: "not seen",
+}
+MUTE = (Happening.LEASED, Happening.ACTION, Happening.REBOOTED)  # said with -v only, or said better by another
+
+
+def question(plan: Plan) -> str:
+    """`Apply 11 steps on 2 hosts, 2 reboots? Worst disruption: reboot. Type yes: `"""
+    steps = sum(1 for step in plan.steps() if step.runs)
+    hosts = sum(1 for host in plan.hosts if any(step.runs for step in host.steps) or any(not b.blocked for b in host.barriers))
+    reboots = plan.summary.reboots
+    after = f", {count(reboots, 'reboot')}" if reboots else ", no reboot"
+    loses = " Data is lost, as the plan says." if any(step.loses and step.runs for step in plan.steps()) else ""
+    return f"Apply {count(steps, 'step')} on {count(hosts, 'host')}{after}? Worst disruption: {plan.summary.worst}.{loses} Type yes: "
+
+
+def asks(plan: Plan) -> bool:
+    """Whether a person is asked: what writes our record alone is shown, never asked for."""
+    return any(step.runs and not step.verb.records for step in plan.steps()) or plan.summary.reboots > 0
+
+
+def event_line(event: Event, *, verbose: bool = False) -> str | None:
+    """One line of a log, or None for what is not worth one there."""
+    if event.what in MUTE and not verbose and event.what is not Happening.REBOOTED:
+        return None
+    subject = f" {event.id.local}" if event.id else ""
+    words = SHOWN.get(event.what, event.what.value)
+    took = f" {event.seconds:.0f}s" if event.seconds is not None else ""
+    return one_line(f"{stamp(event.at)} {event.run} {event.host}{subject} {words}{took}{_text(event)}")
+
+
+def _text(event: Event) -> str:
+    match event.what:
+        case Happening.STEP:
+            place = f" {event.index}/{event.of}" if event.of else ""
+            return place + (f", usual {span_seconds(event.usual)}" if event.usual else "")
+        case Happening.DONE | Happening.REBOOTED | Happening.CONVERGED:
+            return ""
+        case Happening.ACTION:
+            return f": {event.action}, {event.text}"
+    return f": {event.text}" if event.text else ""
+
+
+def host_line(report: HostReport) -> str:
+    """How one host came out: `8 of 8  as declared   1 reboot, unreachable 3:02`."""
+    wanted = len(report.done) + len(report.failed) + len(report.blocked) + len(report.left) + len(report.running)
+    parts = [f"{len(report.done)} of {wanted}" if wanted else "nothing to do", _state(report)]
+    if report.reboots:
+        parts.append(f"{count(report.reboots, 'reboot')}, unreachable {clock(report.unreachable)}")
+    if report.rounds > 1:
+        parts.append(f"{report.rounds} rounds")
+    return "  ".join(parts)
+
+
+def _state(report: HostReport) -> str:
+    for holds, text in (
+        (report.unseen, f"not seen: {report.unseen}"),
+        (report.stale, "stale: nothing more was done"),
+        (report.failed, f"failed: {names([id.local for id in report.failed])}"),
+        (report.stopped, "stopped"),
+        (report.blocked, f"blocked: {names([id.local for id in report.blocked], 3)}"),
+        (report.left, f"left: {names([id.local for id in report.left], 3)}"),
+    ):
+        if holds:
+            return one_line(text)
+    return "as declared"
+
+
+def report_page(page: Page, report: RunReport, plan: Plan, said: Said, lines: Lines) -> None:
+    """Failures in full, then the last line of the run and what to type next."""
+    by_host = {host.name: host for host in plan.hosts}
+    frames(page, (_with_standing(d, h, by_host) for h in report.hosts for d in h.diagnostics), lines)
+    for host in report.hosts:
+        if host.stale:
+            page.blank()
+            _stale(page, host, said)
+    page.blank()
+    page.say(f"run {report.run}: {_counts(report)} in {clock(report.seconds)}{_verdict(report, plan)}", "bold")
+    for host in report.hosts:
+        if not host.converged:
+            page.say(f"{host.host}: {host_line(host)}", indent=2, hang=4)
+    for text in _next(report, said):
+        page.exact((text, "bold cyan"))
+
+
+def _with_standing(found: Diagnostic, host: HostReport, plans: Mapping[str, HostPlan]) -> Diagnostic:
+    """What stands on that host, and what the failure keeps from running."""
+    if found.code.startswith("HST") or host.host not in plans:
+        return found
+    wanted = sum(1 for step in plans[host.host].steps if step.runs)
+    more = [("stands", f"{len(host.done)} of {count(wanted, 'step')} of {host.host}. Nothing is rolled back.")]
+    waiting = [str(id) for id in host.blocked if plans[host.host].step(id) is None or not _blocked_before(plans[host.host], id)]
+    if waiting:
+        more.append(("blocked", f"{names(waiting)}, which {'needs' if len(waiting) == 1 else 'need'} it"))
+    last = [pair for pair in found.details if pair[0] == "next"]
+    return replace(found, details=(*(pair for pair in found.details if pair[0] != "next"), *more, *last))
+
+
+def _blocked_before(plan: HostPlan, id: object) -> bool:
+    return any(step.id == id and step.blocked for step in plan.steps)
+
+
+def _stale(page: Page, host: HostReport, said: Said) -> None:
+    page.say(f"error[PLN003]: {host.host} is not as it was when this plan was made; nothing more was done there", "bold red", hang=4)
+    for moved in host.stale:
+        page.term("moved", one_line(moved))
+    page.term("next", f"{said.command('plan', host.host)}    (a new plan, for the host as it is)")
+
+
+def _counts(report: RunReport) -> str:
+    hosts = report.hosts
+    done, failed = sum(len(h.done) for h in hosts), sum(len(h.failed) for h in hosts)
+    parts = [f"{done} done", f"{failed} failed"]
+    for number, word in (
+        (sum(len(h.recorded) for h in hosts), "recorded"),
+        (sum(len(h.blocked) for h in hosts), "blocked"),
+        (sum(len(h.running) for h in hosts), "running on"),
+        (sum(1 for h in hosts if h.unseen), "not seen"),
+    ):
+        if number:
+            parts.append(f"{number} {word}")
+    return ", ".join(parts)
+
+
+def _verdict(report: RunReport, plan: Plan) -> str:
+    if report.exit_code:
+        return ""
+    barriers = [b for host in plan.hosts for b in host.barriers if not b.blocked]
+    away = max((host.unreachable for host in report.hosts), default=0.0)
+    outage = f" (unreachable {clock(away)}; the plan said {span(barriers[0].usual)})" if len(barriers) == 1 and away else ""
+    return f"{outage}. Looked again: nothing left to do."
+
+
+def _next(report: RunReport, said: Said) -> Iterable[str]:
+    running = {job: id for host in report.hosts for id, job in host.running.items()}
+    if report.exit_code == 130:
+        note = f"    (joins {names(sorted(running))})" if running else ""
+        yield f"Next: {said.again('apply')}{note}"
+    elif any(host.left for host in report.hosts) and report.exit_code == 2:
+        yield f"Next: {said.again('plan')}"
+
+
+def stopping(running: Iterable[str]) -> str:
+    """What Ctrl-C means now."""
+    what = names(list(running), 3)
+    return "no new step starts" + (f"; {what} goes on to its end, or as a job without us" if what != "none" else "") + ". Again: leave at once."
+
+
+def left_at_once(page: Page, running: Iterable[str], said: Said) -> None:
+    """After the second Ctrl-C: what nobody knows now."""
+    unknown = list(running)
+    page.say("left at once", "bold red")
+    if unknown:
+        page.term("unknown", f"whether these ended: {names(unknown)}. Their intent is recorded; the next command looks anew.")
+    page.term("next", said.again("apply"))

@@ -1,0 +1,206 @@
+"""A run as it happens. `Plain`: one line an event, for pipes and logs. `Live`: a line a host that is redrawn, for terminals.
+
+Handed to the engine as its `emit`. Both remember what is under way, for Ctrl-C.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live as RichLive
+from rich.text import Text
+
+from reconciler.cli.screen import Screen
+from reconciler.cli.views.apply_text import event_line
+from reconciler.cli.views.page import At, Page
+from reconciler.cli.views.words import clock, one_line, span_seconds
+from reconciler.engine.events import Event, Happening
+
+BAR = 6
+EVERY = 15.0  # seconds between two lines on one long action
+WORDS = {Happening.STEP: "", Happening.REBOOTING: "is rebooting", Happening.WAITING: "waits for", Happening.CONVERGED: "as declared"}
+ENDS = (Happening.DONE, Happening.FAILED, Happening.RECORDED, Happening.STOPPED)
+
+
+@dataclass(slots=True)
+class HostState:
+    """Where one host is."""
+
+    started: datetime
+    at: datetime
+    done: int = 0
+    of: int = 0
+    text: str = "connects"
+    usual: tuple[float, float] | None = None
+    running: str = ""
+    over: bool = False
+
+
+@dataclass(slots=True)
+class Board:
+    """Every host of the run, from its events. No output of its own."""
+
+    hosts: dict[str, HostState] = field(default_factory=dict)
+
+    def take(self, event: Event) -> HostState:
+        state = self.hosts.setdefault(event.host, HostState(event.at, event.at))
+        state.at = event.at
+        state.of = max(state.of, event.of)
+        state.text = _now(event, state)
+        if event.what is Happening.STEP:
+            state.running, state.usual, state.done = str(event.id), event.usual, max(0, event.index - 1)
+        elif event.what in ENDS:
+            state.running, state.usual = "", None
+            state.done = max(state.done, event.index) if event.what is Happening.DONE else state.done
+        state.over = event.what in (Happening.CONVERGED, Happening.UNSEEN, Happening.STALE, Happening.STOPPED)
+        return state
+
+    def running(self) -> list[str]:
+        return [state.running for state in self.hosts.values() if state.running]
+
+
+def _now(event: Event, state: HostState) -> str:
+    what = event.id.local if event.id else ""
+    match event.what:
+        case Happening.ACTION:
+            return f"{what}: {event.text}"
+        case Happening.PROGRESS:
+            said = f'  host says: "{event.text}"' if event.text else ""
+            return f"{what}: {event.action}, {clock(event.seconds or 0)} so far{said}"
+        case Happening.JOINED:
+            return f"{what}: joined job {event.text}"
+        case Happening.LEASED:
+            return state.text
+    away = f", away {clock(event.seconds)}" if event.what is Happening.REBOOTED and event.seconds else ""
+    words = WORDS.get(event.what, event.what.value)
+    return " ".join(filter(None, (what, words + away, "" if event.what is Happening.REBOOTED else event.text)))
+
+
+class Plain:
+    """One line an event."""
+
+    def __init__(self, screen: Screen, verbose: bool = False, quiet: bool = False) -> None:
+        self.board = Board()
+        self._screen = screen
+        self._verbose = verbose
+        self._quiet = quiet
+        self._told: dict[str, datetime] = {}
+
+    def __enter__(self) -> Plain:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        return None
+
+    def __call__(self, event: Event) -> None:
+        self.board.take(event)
+        line = event_line(event, verbose=self._verbose)
+        if line is not None and not self._quiet and self._due(event):
+            self._told[event.host] = event.at
+            self.note(line)
+
+    def _due(self, event: Event) -> bool:
+        """A long action is told of every 15 s, everything else at once."""
+        told = self._told.get(event.host)
+        return event.what is not Happening.PROGRESS or self._verbose or told is None or (event.at - told).total_seconds() >= EVERY
+
+    def note(self, text: str) -> None:
+        page = self._screen.page()
+        page.exact((text, ""))
+        self._screen.show(page)
+
+
+class Live:
+    """A line a host at the bottom; what ended moves up and stays."""
+
+    def __init__(self, screen: Screen, names: list[str], live: Callable[[Console], RichLive] | None = None) -> None:
+        self.board = Board()
+        self._screen = screen
+        self._names = names
+        self._column = max([10, *(len(name) for name in names)]) + 2
+        self._live = (live or _rich)(screen.out)
+
+    def __enter__(self) -> Live:
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._live.update(Group())
+        self._live.__exit__(kind, error, trace)
+
+    def __call__(self, event: Event) -> None:
+        state = self.board.take(event)
+        if _stays(event, len(self._names)):
+            self._print(event, state)
+        self._live.update(self._drawn())
+
+    def note(self, text: str) -> None:
+        page = self._screen.page()
+        page.say(text, "bold yellow")
+        self._above(page)
+
+    def _print(self, event: Event, state: HostState) -> None:
+        page = self._screen.page()
+        passed = clock((event.at - state.started).total_seconds())
+        what = event.id.local if event.id else ""
+        word, style = _word(event)
+        place = f"{event.index}/{event.of}" if event.of else ""
+        text = f"{what}{': ' if what and word else ''}{word}"
+        page.row(At(0, passed), At(8, event.host, "bold"), At(8 + self._column, place, "dim"), At(16 + self._column, text, style))
+        self._above(page)
+
+    def _above(self, page: Page) -> None:
+        for line in page.lines:
+            self._live.console.print(line, soft_wrap=True)
+
+    def _drawn(self) -> Group:
+        page = self._screen.page()
+        for name, state in self.board.hosts.items():
+            if not state.over:
+                self._row(page, name, state)
+        return Group(*(Text(line.plain[: self._screen.width - 1], style="dim") for line in page.lines[:20]))
+
+    def _row(self, page: Page, name: str, state: HostState) -> None:
+        filled = BAR * state.done // state.of if state.of else 0
+        usual = span_seconds(state.usual) if state.usual else ""
+        bar = "█" * filled + "░" * (BAR - filled)
+        passed = clock((state.at - state.started).total_seconds())
+        place = f"{state.done}/{state.of}" if state.of else ""
+        page.exact((f"{passed:<8}{name:<{self._column}}{bar} {place:<6} {one_line(state.text)}{'  usual ' + usual if usual else ''}", ""))
+
+
+def _word(event: Event) -> tuple[str, str]:
+    match event.what:
+        case Happening.DONE:
+            return f"done in {clock(event.seconds or 0)}", "green"
+        case Happening.REBOOTED:
+            return f"rebooted, away {clock(event.seconds or 0)}", "yellow"
+        case Happening.CONVERGED:
+            return "as declared", "bold green"
+        case Happening.FAILED:
+            return f"failed: {one_line(event.text)}", "bold red"
+        case Happening.RECORDED:
+            return "recorded", "blue"
+    return one_line(" ".join(filter(None, (event.what.value, event.text)))), "yellow"
+
+
+def _stays(event: Event, hosts: int) -> bool:
+    """What remains on the screen: of few hosts every step, of many only how each ended."""
+    last = (Happening.CONVERGED, Happening.FAILED, Happening.UNSEEN, Happening.STALE, Happening.STOPPED)
+    steps = (Happening.DONE, Happening.RECORDED, Happening.REBOOTED, Happening.JOINED, Happening.BLOCKED, Happening.ROUND)
+    return event.what in last or (hosts <= 4 and event.what in steps)
+
+
+def _rich(console: Console) -> RichLive:
+    return RichLive(console=console, refresh_per_second=8, transient=True)
+
+
+def teller(screen: Screen, hosts: list[str], *, verbose: bool, quiet: bool) -> Plain | Live:
+    """How this screen shows a run."""
+    if screen.terminal and not quiet:
+        return Live(screen, hosts)
+    return Plain(screen, verbose, quiet)
