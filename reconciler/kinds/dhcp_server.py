@@ -15,7 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from reconciler.core.calls import Answer, Call, Cmdlet
 from reconciler.core.capabilities import DHCP_SERVER
@@ -50,13 +53,20 @@ class Switches(tuple[SeenName, ...]):
     __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, tuple) and frozenset(self) == frozenset(other)
+        return isinstance(other, tuple) and self._folded() == Switches(other)._folded()
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     def __hash__(self) -> int:
-        return hash(frozenset(self))
+        return hash(self._folded())
+
+    def _folded(self) -> frozenset[str]:
+        return frozenset(one.casefold() for one in self)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(cls)
 
 
 class DhcpServer(Model):
