@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from reconciler.emulator import catalogue
+from reconciler.emulator import catalogue, trains
 from reconciler.emulator.binder import Binding, bind
 from reconciler.emulator.catalogue import Signature
 from reconciler.emulator.cmdlets import Bound, Emulated, load
@@ -64,8 +64,7 @@ def execute(
 def _run(machine: Machine, emulated: Emulated, signature: Signature, bound: Bound, drop: str | None) -> Outcome:
     objects: list[Any] = []
     try:
-        for row in emulated.run(machine, bound) or ():
-            objects.append(row)
+        objects.extend(emulated.run(machine, bound) or ())
     except CmdletError as error:
         bound.errors.append(error)
     errors = tuple(_record(error, signature.suffix) for error in bound.errors)
@@ -80,7 +79,7 @@ def resolve(machine: Machine, name: str) -> tuple[Emulated, Signature]:
     if emulated is None or signature is None or (module and module.casefold() != signature.module.casefold()) or not available(machine, signature):
         exception = "System.Management.Automation.CommandNotFoundException"
         raise CmdletError("CommandNotFoundException", "ObjectNotFound", machine.text("command", name=name), exception)
-    return emulated, signature
+    return emulated, trains.narrowed(signature, machine.eflow.version) if signature.module == "AzureEFLOW" else signature
 
 
 def available(machine: Machine, signature: Signature) -> bool:
@@ -97,7 +96,7 @@ def available(machine: Machine, signature: Signature) -> bool:
         case "HostNetworkingService":
             return machine.hyperv and machine.release in signature.releases
         case "AzureEFLOW":
-            return machine.eflow.installed
+            return machine.eflow.installed and trains.offers(machine.eflow.version, signature.name)
     return True
 
 

@@ -17,7 +17,7 @@ from reconciler.emulator.errors import CmdletError
 from reconciler.emulator.machine import Machine
 
 MODULES = (
-    *("cim", "dhcpitems", "dhcpserver", "dism", "hostcompute", "hyperv", "items"),
+    *("cim", "dhcpitems", "dhcpserver", "dism", "eflow", "eflowguest", "hostcompute", "hyperv", "items"),
     *("netadapter", "netnat", "nettcpip", "servermanager", "services", "utility", "vms"),
 )
 

@@ -1,6 +1,7 @@
 """DhcpServer: the service itself, scopes, exclusions, bindings, authorisation.
 
-Sources: windows-outputs Get-DhcpServer…, Traps 11-12, errors.writes; eflow-domain 3.7-3.13. `dhcpitems` has options, reservations and leases; both start with `service`.
+Sources: windows-outputs Get-DhcpServer…, Traps 11-12, errors.writes; eflow-domain 3.7-3.13.
+`dhcpitems` has options, reservations and leases; both start with `service`.
 """
 
 from __future__ import annotations
