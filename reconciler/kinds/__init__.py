@@ -15,7 +15,7 @@ from reconciler.core.errors import Defect
 from reconciler.core.kinds import Kind, Registry, Rule
 
 GROUP = "reconciler.kinds"
-MODULES = ("windows_feature", "virtual_switch", "nat_network", "dhcp_server", "dhcp_scope", "dhcp_reservation")
+MODULES = ("windows_feature", "virtual_switch", "nat_network", "dhcp_server", "dhcp_scope", "dhcp_reservation", "eflow_vm", "eflow_provisioning")
 
 
 def registry(rules: Iterable[Rule[Any]] = ()) -> Registry:
