@@ -112,7 +112,7 @@ def converge(want: EflowVm, now: EflowVmState | None, changes: Changes[EflowVmSt
     if fresh:
         yield _deploy(want)
     elif now is not None and now.powerState == OFF and (touched or want.powerState == RUNNING):
-        yield Action("start", "start the EFLOW VM", (START(),), span(30, 180), Disruption.SERVICE, until={"powerState": RUNNING}, within=10 * MINUTE)
+        yield Action("start", "start the EFLOW VM", (START(seconds=600),), span(30, 180), Disruption.SERVICE, until={"powerState": RUNNING}, within=10 * MINUTE)
     if not fresh and changes.any(*SIZES):
         yield _resize(changes.after(*SIZES), facts)
     if want.dnsServers and "dnsServers" in changes:
@@ -200,7 +200,11 @@ def _options(want: EflowVm, changes: Changes[EflowVmState], fresh: bool) -> Iter
         if field in changes and (on or not fresh):
             verb = "switch on" if on else "switch off"
             yield Action(
-                f"{verb} {feature}", f"{verb} {feature}", (SET_FEATURE(feature=feature, enable=True if on else None),), span(10, 60), Disruption.SERVICE
+                f"{verb} {feature}",
+                f"{verb} {feature}",
+                (SET_FEATURE(feature=feature, enable=True if on else None, seconds=300),),
+                span(10, 60),
+                Disruption.SERVICE,
             )
     if "acceptOptionalTelemetry" in changes and not fresh:
         optional = want.acceptOptionalTelemetry == "Yes"
@@ -208,7 +212,7 @@ def _options(want: EflowVm, changes: Changes[EflowVmState], fresh: bool) -> Iter
 
 
 def _stop() -> Action:
-    return Action("stop", "stop the EFLOW VM", (STOP(),), span(10, 60), Disruption.SERVICE, until={"powerState": OFF}, within=5 * MINUTE)
+    return Action("stop", "stop the EFLOW VM", (STOP(seconds=300),), span(10, 60), Disruption.SERVICE, until={"powerState": OFF}, within=5 * MINUTE)
 
 
 def delete(now: EflowVmState, facts: Facts) -> Iterable[Action]:
@@ -234,12 +238,14 @@ def delete(now: EflowVmState, facts: Facts) -> Iterable[Action]:
 
 
 def _clear(now: EflowVmState) -> Action:
+    """Without an MSI nobody can tell a failed deployment's disk from that of a VM whose MSI was taken away."""
     shell = []
     if now.shell:
         shell = [STOP_SHELL(Name=now.shell, TurnOff=True, Force=True)] if now.shellRuns else []
         shell.append(REMOVE_SHELL(Name=now.shell, Force=True))
     files = [REMOVE_FILE(LiteralPath=path, Force=True) for path in now.disks]
-    return Action("clear left-overs", "remove what a failed deployment left behind", (*shell, *files), span(5, 30))
+    loses = tuple(f"what a former VM may have kept on {path}" for path in now.disks)
+    return Action("clear left-overs", "remove what a former deployment left behind", (*shell, *files), span(5, 30), loses=loses)
 
 
 def evidence(want: EflowVm, facts: Facts) -> Iterable[Ask]:

@@ -411,7 +411,7 @@ def test_removing_a_deployed_vm_stops_it_and_says_what_is_lost() -> None:
     assert (uninstall.long, uninstall.disruption) == (True, Disruption.SERVICE)
 
 
-def test_removing_an_msi_alone_or_left_overs_loses_nothing() -> None:
+def test_removing_an_msi_with_what_its_failed_deployment_left_loses_nothing() -> None:
     for named in (msi_only(), msi_only() | {"disks": rows({"FullName": VHDX})}):
         (uninstall,) = KIND.delete(present(named).state, SERVER)  # type: ignore[misc]
         assert (uninstall.name, uninstall.loses) == ("uninstall", ())
@@ -423,7 +423,7 @@ def test_left_overs_without_an_msi_are_removed_by_the_names_that_were_seen() -> 
     assert called([clear]) == [("clear left-overs", ["Stop-VM", "Remove-VM", "Remove-Item"])]
     assert parameters(clear, 1) == {"Name": "EDGE-01-EFLOW", "Force": True}
     assert parameters(clear, 2) == {"LiteralPath": VHDX, "Force": True}
-    assert clear.loses == ()
+    assert clear.loses == (f"what a former VM may have kept on {VHDX}",)
 
 
 def test_the_guest_is_asked_in_words_and_never_restarted_from_inside() -> None:
