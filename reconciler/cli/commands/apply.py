@@ -109,6 +109,8 @@ def _do(session: Session, job: Job, env: Environment, selection: Selection) -> i
     said = session.said(selection)
     hosts = [host.name for host in job.plan.hosts if any(step.runs for step in host.steps)]
     quiet = session.common.quiet or session.json
+    if not quiet:
+        session.screen.text("\n")
     with teller(session.screen, hosts, verbose=session.common.verbose, quiet=quiet) as tell:
         if not quiet and not isinstance(tell, Plain):
             tell.note(f"run {job.plan.id} · leases on {', '.join(hosts[:6])}{' …' if len(hosts) > 6 else ''} · Ctrl-C once: no new step")

@@ -46,9 +46,8 @@ def command(
     plan = _plan(session, asked, snapshots)
     if out:
         _keep(session, plan, out)
-    view = PlanView(
-        session.said(selection), session.line, warnings, _looked(snapshots), str(out or ""), declared=session.declared(), brief=session.common.quiet
-    )
+    said, quiet = session.said(selection), session.common.quiet
+    view = PlanView(said, session.line, warnings, _looked(snapshots), str(out or ""), session.declared(), brief=quiet)
     show(session, plan, view, show_commands)
     return plan.exit_code
 

@@ -69,7 +69,15 @@ def _text(event: Event) -> str:
             return ""
         case Happening.ACTION:
             return f": {event.action}, {event.text}"
+        case Happening.PROGRESS:
+            last = last_line(event.text)
+            return f" ({event.action})" + (f', host says: "{last}"' if last else "")
     return f": {event.text}" if event.text else ""
+
+
+def last_line(text: str) -> str:
+    """The last line that a host printed and that says something."""
+    return one_line(next((line.strip() for line in reversed(text.split("\n")) if line.strip()), ""))
 
 
 def host_line(report: HostReport) -> str:

@@ -53,7 +53,7 @@ def frame(page: Page, item: Diagnostic, lines: Lines, hosts: int = 0) -> None:
     _head(page, item, hosts)
     if item.position:
         _quotes(page, item.position, item.label, item.labels, lines)
-    elif item.subject and item.subject not in item.message:
+    elif item.subject and item.subject not in item.message and not any(term == "where" for term, _ in item.details):
         page.term("where", one_line(item.subject))
     if item.why:
         _note(page, "why", item.why, framed=bool(item.position))

@@ -15,7 +15,7 @@ from rich.live import Live as RichLive
 from rich.text import Text
 
 from reconciler.cli.screen import Screen
-from reconciler.cli.views.apply_text import event_line
+from reconciler.cli.views.apply_text import event_line, last_line
 from reconciler.cli.views.page import At, Page
 from reconciler.cli.views.words import clock, one_line, span_seconds
 from reconciler.engine.events import Event, Happening
@@ -59,6 +59,11 @@ class Board:
         state.over = event.what in (Happening.CONVERGED, Happening.UNSEEN, Happening.STALE, Happening.STOPPED)
         return state
 
+    @property
+    def started(self) -> datetime:
+        """When the first host was begun with."""
+        return min(state.started for state in self.hosts.values())
+
     def running(self) -> list[str]:
         return [state.running for state in self.hosts.values() if state.running]
 
@@ -69,7 +74,8 @@ def _now(event: Event, state: HostState) -> str:
         case Happening.ACTION:
             return f"{what}: {event.text}"
         case Happening.PROGRESS:
-            said = f'  host says: "{event.text}"' if event.text else ""
+            last = last_line(event.text)
+            said = f'  host says: "{last}"' if last else ""
             return f"{what}: {event.action}, {clock(event.seconds or 0)} so far{said}"
         case Happening.JOINED:
             return f"{what}: joined job {event.text}"
@@ -145,7 +151,7 @@ class Live:
 
     def _print(self, event: Event, state: HostState) -> None:
         page = self._screen.page()
-        passed = clock((event.at - state.started).total_seconds())
+        passed = clock((event.at - self.board.started).total_seconds())
         what = event.id.local if event.id else ""
         word, style = _word(event)
         place = f"{event.index}/{event.of}" if event.of else ""
@@ -168,7 +174,7 @@ class Live:
         filled = BAR * state.done // state.of if state.of else 0
         usual = span_seconds(state.usual) if state.usual else ""
         bar = "█" * filled + "░" * (BAR - filled)
-        passed = clock((state.at - state.started).total_seconds())
+        passed = clock((state.at - self.board.started).total_seconds())
         place = f"{state.done}/{state.of}" if state.of else ""
         page.exact((f"{passed:<8}{name:<{self._column}}{bar} {place:<6} {one_line(state.text)}{'  usual ' + usual if usual else ''}", ""))
 

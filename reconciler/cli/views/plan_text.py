@@ -30,9 +30,9 @@ class PlanView:
     warnings: bool = False
     looked: str = ""
     saved: str = ""
+    declared: dict[str, int] = field(default_factory=dict)  # host → number of its resources
     next: bool = True  # whether to end with the command to type next
     brief: bool = False  # the last lines alone
-    declared: dict[str, int] = field(default_factory=dict)  # host → number of its resources
 
 
 def plan_page(page: Page, plan: Plan, view: PlanView) -> None:
