@@ -34,9 +34,8 @@ def _prefixes(world: World) -> Iterable[tuple[Any, IPv4Network]]:
 
 
 def _second_nat(world: World) -> Iterable[Finding]:
-    others = world.states("NatNetwork")
     for declared in world.declared("NatNetwork"):
-        names = sorted(str(state.name) for one, state in others.items() if one != _key(declared))
+        names = sorted(str(state.name) for one, state in world.states("NatNetwork").items() if one != _key(declared))
         if names:
             yield Finding(
                 declared.id,
@@ -47,7 +46,7 @@ def _second_nat(world: World) -> Iterable[Finding]:
 
 
 def _second_nat_on_2016(world: World) -> Iterable[Finding]:
-    if world.facts.build < ONE_NAT_ONLY:
+    if world.declared("NatNetwork") and world.facts.build < ONE_NAT_ONLY:
         for finding in _second_nat(world):
             yield Finding(
                 finding.subject, "", finding.message, why="this release of Windows works with one internal prefix only", help="use one larger prefix for both"
@@ -67,9 +66,8 @@ def _link_local(world: World) -> Iterable[Finding]:
 
 
 def _overlapping_nats(world: World) -> Iterable[Finding]:
-    others = world.states("NatNetwork")
     for declared, prefix in _prefixes(world):
-        for one, state in sorted(others.items()):
+        for one, state in sorted(world.states("NatNetwork").items()):
             other = state.internalIPInterfaceAddressPrefix
             if one != _key(declared) and isinstance(other, IPv4Network) and prefix.overlaps(other):
                 yield Finding(

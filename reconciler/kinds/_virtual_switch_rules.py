@@ -74,10 +74,12 @@ def _adapter_there(world: World) -> Iterable[Finding]:
 
 
 def _adapter_taken(world: World) -> Iterable[Finding]:
-    states = world.states("VirtualSwitch")
     for declared in world.declared("VirtualSwitch"):
         adapter = declared.spec.netAdapterName
-        taken = sorted(str(state.name) for one, state in states.items() if one != _key(declared) and adapter is not None and state.netAdapterName == adapter)
+        if adapter is None:
+            continue
+        states = world.states("VirtualSwitch").items()
+        taken = sorted(str(state.name) for one, state in states if one != _key(declared) and state.netAdapterName == adapter)
         if taken:
             yield Finding(
                 declared.id,
@@ -88,9 +90,8 @@ def _adapter_taken(world: World) -> Iterable[Finding]:
 
 
 def _twins(world: World) -> Iterable[Finding]:
-    seen = world.seen("VirtualSwitch")
     for declared in world.declared("VirtualSwitch"):
-        state = seen.get(_key(declared))
+        state = world.seen("VirtualSwitch").get(_key(declared))
         if state is not None and state.twins:
             yield Finding(
                 declared.id,

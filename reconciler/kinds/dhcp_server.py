@@ -37,7 +37,7 @@ GET_BINDING = Cmdlet("Get-DhcpServerv4Binding")
 SET_BINDING = Cmdlet("Set-DhcpServerv4Binding", ("InterfaceAlias", "BindingState"))
 ADD_GROUPS = Cmdlet("Add-DhcpServerSecurityGroup")
 RESTART = Cmdlet("Restart-Service", ("Name", "Force"))
-SET_VALUE = Cmdlet("Set-ItemProperty", ("LiteralPath", "Name", "Value"))
+SET_VALUE = Cmdlet("Set-ItemProperty", ("LiteralPath", "Name", "Type", "Value"))
 AUTHORIZE = Cmdlet("Add-DhcpServerInDC")
 WITHDRAW = Cmdlet("Remove-DhcpServerInDC")
 
@@ -127,7 +127,7 @@ def _configure(bindings: Sequence[str]) -> Action:
     calls: list[Call] = [ADD_GROUPS()]
     if bindings:
         calls.append(SET_BINDING(InterfaceAlias=[host_adapter(one) for one in bindings], BindingState=True))
-    calls += [RESTART(Name="dhcpserver", Force=True), SET_VALUE(LiteralPath=ROLE, Name="ConfigurationState", Value=CONFIGURED)]
+    calls += [RESTART(Name="dhcpserver", Force=True), SET_VALUE(LiteralPath=ROLE, Name="ConfigurationState", Type="DWord", Value=CONFIGURED)]
     told = f", answer on {', '.join(bindings)}" if bindings else ""
     return Action(
         "configure",
