@@ -22,7 +22,7 @@ from reconciler.core.observations import Absent, Busy, CapabilityState, Observat
 from reconciler.core.plan import Block, HostPlan, Step, Verb
 from reconciler.core.resources import DriftPolicy, Resource
 from reconciler.engine.arrange import arrange
-from reconciler.engine.desired import Desired, is_part
+from reconciler.engine.desired import Desired, brought, is_part
 from reconciler.engine.diff import compare, everything, project
 from reconciler.engine.ledger import INTENT, Record, recorded_spec
 from reconciler.engine.link import LATER_KEY, attribute
@@ -142,7 +142,7 @@ class _Drafts:
 
     def _behind_restart(self, resource: Resource, kind: Kind[Any, Any]) -> int:
         """1 where a capability waits for a restart that nothing declared here stands for: somebody else installed it."""
-        given = {need.why for need in resource.needs if need.capability}
+        given = brought(self.desired, resource)
         pending = (c for c in kind.requires(resource.spec) if self.view.capabilities.get(c.name) is CapabilityState.PENDING_RESTART)
         return int(any(c.name not in given for c in pending))
 

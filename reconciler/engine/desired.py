@@ -36,6 +36,12 @@ class Desired:
     missing: Mapping[ResourceId, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
+def brought(desired: Desired, resource: Resource) -> frozenset[str]:
+    """The capabilities that what this resource needs brings along, by name."""
+    needs = {need.target for need in resource.needs}
+    return frozenset(c.name for other in desired.resources if other.id in needs for c in desired.registry[other.kind].provides(other.spec))
+
+
 def is_part(registry: Registry, parent: str, kind: str) -> bool:
     """Whether resources of `kind` live inside `parent` and go with it."""
     return any(mark.part and mark.part.kind == kind for mark in shape(registry[parent].spec).parts)

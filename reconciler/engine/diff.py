@@ -141,7 +141,7 @@ def _as(want: Any, have: Any) -> Any:
 
 def _cause(record: Record | None, name: str, want: Any, entry: str | None = None) -> Cause:
     """Desired equals recorded: the world moved. Desired differs from recorded: the declaration did."""
-    if record is None:
+    if record is None or not record.applied:
         return Cause.NEW
     if entry is not None:
         recorded = (record.spec.get(name) or {}).get(entry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reconciler.core.calls import Row
 from reconciler.core.diagnostics import Diagnostic, Severity
 from reconciler.core.errors import TransportError
 from reconciler.core.plan import Step
@@ -45,5 +46,5 @@ async def _evidence(session: Session, step: Step) -> list[tuple[str, str]]:
         answers = await session.writer.ask(tuple(ask.call for ask in asks), session.env.deadline)
     except TransportError as trouble:
         return [("evidence", f"could not be read: {trouble}")]
-    rows = [str(row) for answer in answers for row in answer.objects]
+    rows = [" ".join(f"{name} {value}" for name, value in row.items()) for answer in answers for row in answer.objects if isinstance(row, Row)]
     return [("evidence", session.env.secrets.scrub("; ".join(rows))[:SAID])] if rows else []

@@ -18,7 +18,7 @@ from reconciler.core.kinds import Disruption
 from reconciler.core.observations import CapabilityState, Unseen
 from reconciler.core.plan import Block, Step, Verb
 from reconciler.core.transport import Hold
-from reconciler.engine.desired import Desired, is_part
+from reconciler.engine.desired import Desired, brought, is_part
 from reconciler.engine.judge import Verdict, blocking, judge
 from reconciler.engine.view import HostView
 from reconciler.engine.world import HostWorld
@@ -136,7 +136,7 @@ def _limited(desired: Desired, view: HostView, step: Step) -> Block | None:
 def _needs_capability(desired: Desired, view: HostView, step: Step) -> Block | None:
     """A capability that the host surely lacks, and that nothing declared here brings."""
     assert step.desired is not None
-    provided = {need.why for need in step.desired.needs if need.capability}
+    provided = brought(desired, step.desired)
     for capability in desired.registry[step.id.kind].requires(step.desired.spec):
         if view.capabilities.get(capability.name) is CapabilityState.LACKS and capability.name not in provided:
             return Block(
