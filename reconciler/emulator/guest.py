@@ -173,8 +173,8 @@ def _grep(machine: Machine, words: Sequence[str], given: str) -> Ended:
     patterns = options.get("e") or rest[:1]
     names = rest if options.get("e") else rest[1:]
     text, found = _read(machine, names, given)
-    if not found:
-        return Ended("" if "s" in options else f"grep: {names[-1]}: No such file or directory\n", 2)
+    gone = [] if found else [name for name in names if name not in files(machine)]
+    complaint = "" if "s" in options else "".join(f"grep: {name}: No such file or directory\n" for name in gone)
     joined = "|".join(f"(?:{_regex(p, extended='E' in options or 'P' in options)})" for p in patterns)
     expression = re.compile(joined, re.IGNORECASE if "i" in options else 0)
     lines = [line for line in text.splitlines() if bool(expression.search(line)) != ("v" in options)]
@@ -184,7 +184,8 @@ def _grep(machine: Machine, words: Sequence[str], given: str) -> Ended:
         return Ended(f"{len(lines)}\n", 0 if lines else 1)
     if "o" in options:
         lines = [hit.group() for line in lines for hit in expression.finditer(line) if hit.group()]
-    return Ended("".join(line + "\n" for line in lines), 0 if lines else 1)
+    # A file that is not there is said, and makes the code 2; the others are read all the same (POSIX grep).
+    return Ended(complaint + "".join(line + "\n" for line in lines), 2 if gone else 0 if lines else 1)
 
 
 def _regex(pattern: str, *, extended: bool) -> str:

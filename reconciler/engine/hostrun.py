@@ -361,9 +361,7 @@ class HostRun:
             return [f"{fresh.id.local}: was to be left alone; now {_difference(fresh)}"]
         if fresh.blocked:
             return [f"{fresh.id.local}: {fresh.blocked.message}"]
-        if fresh.verb is Verb.UNSEEN:
-            return [f"{fresh.id.local}: {fresh.why}"]
-        if same_step(planned, fresh) or fresh.verb is Verb.WAIT or planned.verb is Verb.WAIT:
+        if same_step(planned, fresh) or fresh.verb in (Verb.UNSEEN, Verb.WAIT) or planned.verb is Verb.WAIT:
             return []
         if self._open_intent(session, fresh.id) and subsequence(fresh.action_names, planned.action_names):
             return []
@@ -390,6 +388,8 @@ class HostRun:
             self.say(Happening.ROUND, text=", ".join(step.id.local for step in more))
             return True
         self.tally.left = [step.id for step in open_]
+        dark = [step for step in fresh.steps if step.verb is Verb.UNSEEN and step.id in self.expected]
+        self.tally.unseen = "; ".join(f"{step.id.local}: {step.why}" for step in dark)
         if not (self.tally.left or self.tally.failed or self.tally.blocked):
             self.say(Happening.CONVERGED)
         return False

@@ -13,6 +13,8 @@ from typing import Any
 
 import anyio
 
+from reconciler.cli.wishes import web
+from reconciler.cli.wishes import wishes as wished
 from reconciler.core.diagnostics import Severity
 from reconciler.core.kinds import Registry
 from reconciler.core.plan import Plan
@@ -94,8 +96,11 @@ class Lab:
 
 
 def lab(text: str, *wishes: HostWish, **more: Any) -> Lab:
+    """Bare machines for the hosts of `text` (or others), and a web that serves the installers that it names."""
     desired = linked(text)
-    return Lab(desired, Estate.new(None, wishes or [HostWish(name, host.sku) for name, host in desired.hosts.items()]), **more)
+    estate = Estate.new(None, wishes or wished(desired, {}))
+    estate.site.web.update(web(desired))
+    return Lab(desired, estate, **more)
 
 
 def run(what: Callable[[], Any]) -> Any:
