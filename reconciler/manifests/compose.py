@@ -208,12 +208,17 @@ class Composer:
         self._size += size
         self.total += 1
         if self._size > MOST_NODES:
-            message = f"this document holds more than {MOST_NODES:,} values" + (" once its aliases are unfolded" if type(event) is yaml.AliasEvent else "")
-            raise Unreadable(error("MAN027", message, self._at(event), help="split it into several documents"), event.start_mark.index)
+            raise Unreadable(self._too_many(event), event.start_mark.index)
         if self.total > MOST_IN_FILE:
             raise Unreadable(
                 error("MAN027", f"this file holds more than {MOST_IN_FILE:,} values", self._at(event), help="split it into several files"), WHOLE_FILE
             )
+
+    def _too_many(self, event: Any) -> Diagnostic:
+        if type(event) is yaml.AliasEvent:
+            message = f"this document would unfold to more than {MOST_NODES:,} values"
+            return error("MAN027", message, self._at(event), label="with this alias", help="write out what is meant: no manifest needs that many")
+        return error("MAN027", f"this document holds more than {MOST_NODES:,} values", self._at(event), help="split it into several documents")
 
     def _too_deep(self, event: Any) -> Unreadable:
         return Unreadable(

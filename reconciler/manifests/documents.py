@@ -13,6 +13,7 @@ from reconciler.manifests.shapes import API_VERSION, LATER_KINDS
 from reconciler.manifests.specs import as_map
 
 PARTS = ("apiVersion", "kind", "metadata", "spec")
+BELONGS = "does this file belong here? Every .yaml and .yml under the folder is read"
 AUTHORING = ("Host", "Fleet")
 
 
@@ -37,18 +38,25 @@ def frame(node: Node, file: str, registry: Registry, report: Report) -> Document
     reading = Reading(file, "a document", report)
     if not isinstance(node, Map):
         message = f"a document is a map of {listed(list(PARTS), 'and')}, and here stands {describe(node)}"
-        reading.fail("MAN002", message, node, help="does this file belong here? Every .yaml and .yml under the folder is read")
+        reading.fail("MAN002", message, node, help=BELONGS)
         return None
-    for name, (key, _) in node.entries.items():
-        if name not in PARTS:
-            help = "" if closest(name, list(PARTS)) else "fields of the resource itself stand under spec"
-            reading.fail("MAN004", f"a document has no field {shown(name)}", key, label=meant(name, list(PARTS)), help=help)
+    if "kind" not in node.entries and "apiVersion" not in node.entries and not node.damaged:
+        reading.fail("MAN002", "this is no manifest: it has neither apiVersion nor kind", node, help=BELONGS)
+        return None
+    _check_parts(reading, node)
     _check_version(reading, node)
     kind = _kind(reading, node, registry)
     metadata, spec = _map_of(reading, node, "metadata"), _map_of(reading, node, "spec")
     if kind is None or metadata is None or spec is None:
         return None
     return Document(file, kind.text, kind, metadata, spec, node.damaged or reading.broken)
+
+
+def _check_parts(reading: Reading, node: Map) -> None:
+    for name, (key, _) in node.entries.items():
+        if name not in PARTS:
+            help = "" if closest(name, list(PARTS)) else "fields of the resource itself stand under spec"
+            reading.fail("MAN004", f"a document has no field {shown(name)}", key, label=meant(name, list(PARTS)), help=help)
 
 
 def _word(reading: Reading, node: Map, name: str, help: str) -> Scalar | None:

@@ -35,7 +35,7 @@ def find(paths: Sequence[Path], report: Report) -> Iterator[Path]:
             if real not in seen:
                 seen.add(real)
                 yield file
-        if not any_here and path.is_dir():
+        if not any_here and path.is_dir() and not report.errors:
             report.add(_nothing_here(path))
 
 

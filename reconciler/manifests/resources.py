@@ -73,7 +73,7 @@ def usable(reading: Reading, node: Scalar, kind: str, name: str) -> bool:
         return False
     if name == name.strip() and name.isprintable() and len(name) <= LONGEST_NAME:
         return True
-    reading.fail("MAN014", f"{kind} cannot be called that", node, help=f"1 to {LONGEST_NAME} printable characters, without spaces around")
+    reading.fail("MAN014", f"{kind} cannot be called '{shown(name)}'", node, help=f"1 to {LONGEST_NAME} printable characters, without spaces around")
     return False
 
 

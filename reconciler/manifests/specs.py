@@ -128,8 +128,7 @@ def missing(reading: Reading, node: Map, at: Node, values: Mapping[str, Any], kn
     """Report every required field that is not written. A field that was written and failed has been reported."""
     absent = [name for name, field in known.items() if field.required and name not in values and _unwritten(node, name)]
     if absent and not node.damaged:
-        noun = "a field that is required" if len(absent) == 1 else "fields that are required"
-        reading.fail("MAN006", f"{reading.name(path)} lacks {listed(absent, 'and')}", at, label=noun, help=f"write {listed(absent, 'and')} here")
+        reading.fail("MAN006", f"{reading.name(path)} lacks {listed(absent, 'and')}", at, help=f"write {listed(absent, 'and')}")
     return bool(absent)
 
 

@@ -21,11 +21,13 @@ LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 MARKER = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 
+UNCLOSED = "quotes are opened and never closed"
+
 # What the parsers say (libyaml and PyYAML differ) → what it means, and what to do about it.
 WORDS: tuple[tuple[str, str, str], ...] = (
     ("mapping values are not allowed", "a colon stands where no new key can begin", "put text that holds `: ` into quotes, or mend the indentation"),
-    ("unexpected document indicator", "quotes are opened and never closed", "close them before the next ---"),
-    ("unexpected end of stream", "quotes are opened and never closed", "close them"),
+    ("unexpected document indicator", UNCLOSED, "close them before the next ---"),
+    ("unexpected end of stream", UNCLOSED, "close them"),
     ("expected ',' or '}'", "a { is opened and never closed, or a comma is missing", "close it with }, or put a comma before this"),
     ("expected ',' or ']'", "a [ is opened and never closed, or a comma is missing", "close it with ], or put a comma before this"),
     ("expected <block end>", "this does not line up with what stands above it", "indent it like its neighbours"),
@@ -103,7 +105,10 @@ def _explain(broken: yaml.YAMLError, text: str, file: str, before: int) -> tuple
         return error("MAN001", "an expression inside { } or [ ] stands without quotes", at, help='write "${…}"'), mark.index
     message, advice = _words(said)
     code = "MAN026" if "nesting depth" in said else "MAN029" if message == "tags are not read" else "MAN001"
-    return error(code, message, at, labels=_opened(broken, file, before), help=advice), mark.index
+    second = _opened(broken, file, before)
+    if message == UNCLOSED and second:
+        return error(code, message, second[0].position, label="opened here", labels=(Label(at, "and still open here"),), help=advice), mark.index
+    return error(code, message, at, labels=second, help=advice), mark.index
 
 
 def _words(said: str) -> tuple[str, str]:

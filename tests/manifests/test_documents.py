@@ -116,7 +116,7 @@ def test_one_broken_document_hides_no_other(load_text: Any) -> None:
         ("a: *x\n", "MAN028 a.yaml:1:4"),
         ("a: &x [*x]\n", "MAN028 a.yaml:1:8"),
         ("a:\n\tb: 1\n", "MAN025 a.yaml:2:1"),
-        ("a: 'x\n---\nb: 1\n", "MAN001 a.yaml:2:1"),
+        ("a: 'x\n---\nb: 1\n", "MAN001 a.yaml:1:4"),
         ("a: b: c\n", "MAN001 a.yaml:1:5"),
         ("- a\nb: 1\n", "MAN001 a.yaml:2:1"),
         ('a: "\\q"\n', "MAN001 a.yaml:1:5"),
