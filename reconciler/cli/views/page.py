@@ -22,6 +22,9 @@ ASCII = str.maketrans(
 )  # fmt: skip
 
 
+NARROW = 20  # a column of fewer cells is not wrapped into; its text goes to a line of its own
+
+
 @dataclass(frozen=True, slots=True)
 class At:
     """A text that begins (or, `right`, ends) at a column."""
@@ -85,11 +88,15 @@ class Page:
         return line.append(cell.text, cell.style)
 
     def _wrapped(self, line: Text, cell: At) -> Text:
-        for position, piece in enumerate(wrap(cell.text, max(20, self.width - cell.column))):
+        column = cell.column
+        if self.width - column < NARROW:
+            self._end(line)
+            line, column = Text(), min(column, NARROW)
+        for position, piece in enumerate(wrap(cell.text, self.width - column)):
             if position:
                 self._end(line)
                 line = Text()
-            line.pad_right(max(0, cell.column - cell_len(line.plain)))
+            line.pad_right(max(0, column - cell_len(line.plain)))
             line.append(piece, cell.style)
         return line
 

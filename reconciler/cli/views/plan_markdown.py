@@ -17,7 +17,7 @@ from reconciler.core.plan import HostPlan, Plan
 
 MOST = 60_000 - 2_000  # bytes; the closing sentence needs some
 WIDTH = 100
-SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~])")
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
 
 def plan_markdown(plan: Plan, view: PlanView, printer: Printer) -> str:

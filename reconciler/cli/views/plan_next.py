@@ -23,14 +23,14 @@ def next_lines(plan: Plan, said: Said, saved: str = "") -> Iterable[tuple[str, s
 def _apply(plan: Plan, said: Said, saved: str, blocked: Step | None) -> tuple[str, str]:
     if saved:
         return f"Next: {said.command('apply', saved)}", ""
-    rest = "(what is blocked stays as it is)" if blocked else _keep(plan, said)
     leave = [word for id in plan.replace for word in ("--replace", id)]
+    rest = "(what is blocked stays as it is)" if blocked else _keep(said, leave)
     return f"Next: {said.again('apply', *leave)}", rest
 
 
-def _keep(plan: Plan, said: Said) -> str:
+def _keep(said: Said, leave: list[str]) -> str:
     name = said.targets[0].partition("/")[0] if len(said.targets) == 1 else "all" if not said.targets else "these"
-    text = said.again("plan", "--out", f"{name}.plan")
+    text = said.again("plan", *leave, "--out", f"{name}.plan")
     return f"(to keep this very plan: {text})"
 
 

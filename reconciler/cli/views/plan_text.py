@@ -188,9 +188,8 @@ def _sentences(plan: Plan, view: PlanView) -> Iterable[str]:
     if whole[1]:
         yield f"{span(whole)} in all (built-in estimates: this fleet has no history yet)."
     yield from _resting(plan)
-    rules = sum(host.rules for host in plan.hosts)
-    if rules:
-        yield _rules(plan, rules, view)
+    if any(host.rules for host in plan.hosts):
+        yield _rules(plan, view)
 
 
 def _outages(plan: Plan) -> Iterable[str]:
@@ -217,10 +216,11 @@ def _resting(plan: Plan) -> Iterable[str]:
         yield f"{numbers(after).capitalize()} {rest} on what {numbers(because)} will bring and {are} looked at again after the reboot."
 
 
-def _rules(plan: Plan, rules: int, view: PlanView) -> str:
+def _rules(plan: Plan, view: PlanView) -> str:
     warnings = sum(1 for d in diagnostics(plan) if d.severity is Severity.WARNING)
     suspended = sum(host.suspended for host in plan.hosts)
-    text = f"{count(rules, 'rule')} checked"
+    judged = [host.rules for host in plan.hosts if host.rules]
+    text = f"{count(max(judged), 'rule')} checked" + (f" on {count(len(judged), 'host')}" if len(judged) > 1 else "")
     if warnings:
         text += f", {count(warnings, 'warning')}" + ("" if view.warnings else " (--warnings)")
     if suspended:

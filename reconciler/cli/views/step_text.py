@@ -155,7 +155,7 @@ def _remarks(page: Page, step: Step) -> None:
         _remark(page, "lost", loss, "red")
     if step.blocked:
         block_rows(page, step.blocked)
-    elif step.why:
+    elif step.why and step.why != MEANING.get(step.verb):
         _remark(page, "why", f"{step.why} [{step.code}]" if step.code else step.why)
     if step.foreign:
         _remark(page, "not ours", "it is there and not in our record; applying takes it over")
