@@ -12,11 +12,16 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
-from reconciler.core.calls import Answer, Row, Unreadable
+from reconciler.core.calls import Answer, Cmdlet, Row, Unreadable
+from reconciler.core.capabilities import AZURE_EFLOW
 from reconciler.core.fieldtypes import MacAddress
-from reconciler.core.observations import Facts, Present
+from reconciler.core.observations import Ask, Facts, Present
 from reconciler.kinds._eflow_vm_spec import OFF, RUNNING, EflowVmState, GuestAddress, SwitchSeen
 from reconciler.kinds.eflow_trains import VersionConstraint, numbers
+
+GET_EFLOW = Cmdlet("Get-EflowVm")
+# Asked by both kinds of EFLOW in the same words, so once a look.
+VM_NOW = Ask(GET_EFLOW(select=("VmPowerState", ("SystemStatistics", ("CpuCount", "TotalStorageMb", "UsedStorageMb")))), tolerate=True, requires=AZURE_EFLOW)
 
 GUEST_INTERFACE = "eth0"
 DISPLAY_NAME = "azure iot edge"
@@ -103,6 +108,17 @@ def said(answer: Answer) -> Any:
     return {"true": True, "false": False}.get(text.casefold(), text)
 
 
+def last_row(answer: Answer) -> Row:
+    """The object at the end of what was answered; one without properties where there is none."""
+    last = answer.objects[-1] if answer.objects else None
+    return last if isinstance(last, Row) else Row({})
+
+
+def is_off(answer: Answer) -> bool:
+    """Whether Get-EflowVm says that the VM is off."""
+    return str(last_row(answer).maybe("VmPowerState")).casefold() == OFF.casefold()
+
+
 def is_deployed(answer: Answer) -> bool:
     """Verify-EflowVm's word on whether the VM was created. No word at all: the module is surely not there (its capability lacks)."""
     verdict = said(answer)
@@ -122,8 +138,7 @@ def _shell(answer: Answer | None, facts: Facts) -> Shell | None:
 
 def _running(answers: Answers, shell: Shell | None) -> dict[str, Any]:
     """Power and size. EFLOW's own word on power goes first; Hyper-V's helps where EFLOW is mute (an expired certificate)."""
-    vm = next(iter(reversed(answers["vm"].objects)), None)
-    row = vm if isinstance(vm, Row) else Row({})
+    row = last_row(answers["vm"])
     statistics = row.maybe("SystemStatistics")
     numbers_ = statistics if isinstance(statistics, Row) else Row({})
     power = str(row.maybe("VmPowerState") or (shell.state if shell else "")).casefold()

@@ -30,7 +30,7 @@ from reconciler.core.ids import Key
 from reconciler.core.kinds import Action, Disruption, Finding, Kind, Rule, World, span
 from reconciler.core.model import HOW, WRITE_ONLY, Model, Ref
 from reconciler.core.observations import Ask, Facts, Present
-from reconciler.kinds._eflow_vm_look import is_deployed
+from reconciler.kinds._eflow_vm_look import GET_EFLOW, VM_NOW, is_deployed, is_off
 
 ProvisioningType = Literal["ManualConnectionString", "ManualX509", "DpsTPM", "DpsX509", "DpsSymmetricKey"]
 
@@ -123,23 +123,28 @@ class EflowProvisioningState(Model):
 
 def ask(keys: Collection[Key], facts: Facts) -> Iterable[Ask]:
     yield Ask(VERIFY_EFLOW(), requires=AZURE_EFLOW)
+    yield VM_NOW
     # grep says 1 for no line and 2 for a file that is not there; whether the guest answered is told by the line of os-release.
     yield Ask(IN_GUEST(command=LOOK, ignoreError=True, seconds=60), tolerate=True, requires=AZURE_EFLOW)
 
 
 def parse(answers: Sequence[Answer], facts: Facts) -> Mapping[Key, Present[EflowProvisioningState]]:
-    verified, guest = answers
+    verified, vm, guest = answers
     if not is_deployed(verified):
         return {}
     lines = [line.strip() for one in guest.objects for line in str(one).splitlines()]
     if guest.error is not None or not any(line.startswith("ID=") for line in lines):
-        raise Unreadable("provisioning", f"the guest does not answer: {guest.error.message or guest.error.id if guest.error else 'its answer is not whole'}")
+        raise Unreadable("provisioning", "the VM is off" if is_off(vm) else f"the guest does not answer: {_silence(guest)}")
     found = _configured(lines)
     if "source" not in found:
         return {}
     state = EflowProvisioningState(provisioningType=_type(found), **{name: found.get(name) for name in _KEYS.values() if name in FIELDS})
     unseen = {name: "the guest's configuration does not tell it" for name in FIELDS if getattr(state, name, "") is None}
     return {PROVISIONING: Present(state, unseen=unseen)}
+
+
+def _silence(guest: Answer) -> str:
+    return guest.error.message or guest.error.id if guest.error else "its answer is not whole"
 
 
 # What the configuration calls it (TOML of 1.2 and later, YAML of 1.1) → what we call it.
@@ -238,7 +243,7 @@ KIND = Kind(
         Rule("EFL040", Severity.ERROR, "what a type of provisioning needs", _lacking),
         Rule("EFL041", Severity.ERROR, "what a type of provisioning refuses", _refused),
     ),
-    words=(VERIFY_EFLOW, IN_GUEST, PROVISION),
+    words=(VERIFY_EFLOW, GET_EFLOW, IN_GUEST, PROVISION),
     title="the identity of the EFLOW VM",
     singleton=True,
 )

@@ -22,7 +22,7 @@ from reconciler.core.changes import Changes
 from reconciler.core.ids import Key
 from reconciler.core.kinds import Action, Disruption, Kind, Reboot, span
 from reconciler.core.observations import Ask, Facts, Present
-from reconciler.kinds._eflow_vm_look import GUEST_INTERFACE, look
+from reconciler.kinds._eflow_vm_look import GET_EFLOW, GUEST_INTERFACE, VM_NOW, look
 from reconciler.kinds._eflow_vm_rules import FREE_MEMORY, GET_CIM, RULES
 from reconciler.kinds._eflow_vm_spec import OFF, RUNNING, EflowVm, EflowVmState, on_default_switch, switch_name
 from reconciler.kinds._later import text
@@ -32,7 +32,6 @@ GET_FILES = Cmdlet("Get-ChildItem", ("Path",))
 GET_VM = Cmdlet("Get-VM")
 GET_SWITCH = Cmdlet("Get-VMSwitch")
 GET_SERVICE = Cmdlet("Get-Service", ("Name",))
-GET_EFLOW = Cmdlet("Get-EflowVm")
 GET_ENDPOINT = Cmdlet("Get-EflowVmEndpoint", ("vswitchName",))
 GET_TELEMETRY = Cmdlet("Get-EflowVmTelemetryOption")
 GET_FEATURE = Cmdlet("Get-EflowVmFeature", ("feature",))
@@ -71,7 +70,6 @@ EFLOW = Key("eflow")
 
 def asks(facts: Facts) -> Mapping[str, Ask]:
     """The questions by name, guest last: after a call that hung, the rest of its module is not asked."""
-    statistics = ("CpuCount", "TotalStorageMb", "UsedStorageMb")
     address = ("Address", "PrefixLength", "Gateway", "AllocationMethod", "SubNet")
     named: dict[str, Ask] = {
         # By name, and by pattern: one malformed value of a foreign product fails a read of all, an absent one a read by its full name.
@@ -82,17 +80,14 @@ def asks(facts: Facts) -> Mapping[str, Ask]:
     }
     if facts.is_server:
         named["shells"] = Ask(GET_VM(select=("Name", "State", "MemoryStartup")), requires=HYPER_V)
-    return named | {
-        name: Ask(call, tolerate=True, requires=AZURE_EFLOW)
-        for name, call in {
-            "vm": GET_EFLOW(select=("VmPowerState", ("SystemStatistics", statistics))),
-            "endpoints": GET_ENDPOINT(select=("Name", "MacAddress", "GuestInterfaceName", ("IpConfiguration", address))),
-            "telemetry": GET_TELEMETRY(),
-            "dpsTpm": GET_FEATURE(feature=FEATURES["dpsTpm"]),
-            "defender": GET_FEATURE(feature=FEATURES["defender"]),
-            "dns": IN_GUEST(command=Argv(("resolvectl", "dns", GUEST_INTERFACE)), seconds=60),
-        }.items()
+    of_eflow = {
+        "endpoints": GET_ENDPOINT(select=("Name", "MacAddress", "GuestInterfaceName", ("IpConfiguration", address))),
+        "telemetry": GET_TELEMETRY(),
+        "dpsTpm": GET_FEATURE(feature=FEATURES["dpsTpm"]),
+        "defender": GET_FEATURE(feature=FEATURES["defender"]),
+        "dns": IN_GUEST(command=Argv(("resolvectl", "dns", GUEST_INTERFACE)), seconds=60),
     }
+    return named | {"vm": VM_NOW} | {name: Ask(call, tolerate=True, requires=AZURE_EFLOW) for name, call in of_eflow.items()}
 
 
 def ask(keys: Collection[Key], facts: Facts) -> Iterable[Ask]:

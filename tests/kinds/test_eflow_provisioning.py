@@ -16,9 +16,10 @@ from reconciler.core.changes import Cause, Change, Changes
 from reconciler.core.kinds import Action, Disruption
 from reconciler.core.model import fields
 from reconciler.core.observations import Present
+from reconciler.kinds import eflow_vm
 from reconciler.kinds.eflow_provisioning import KIND, PATTERN, PROVISIONING, TYPES, EflowProvisioning, EflowProvisioningState, ServiceEndpoint
 from reconciler.signatures.check import check_call, check_word
-from tests.kinds.eflow_world import FAILED, SERVER, FakeWorld, One, called, changed, findings, parameters, plain
+from tests.kinds.eflow_world import FAILED, OFF, SERVER, FakeWorld, One, called, changed, findings, parameters, plain, running
 
 KEY, CONNECTION = Secret("env", "SYMM_KEY"), Secret("env", "CONNECTION")
 CERT, PRIVATE = r"C:\certs\device.pem", r"C:\certs\device.key"
@@ -38,7 +39,7 @@ def spec(kind: str = "DpsSymmetricKey", **more: Any) -> EflowProvisioning:
 
 
 def parse(*lines: str, verified: Any = True) -> Present[EflowProvisioningState] | None:
-    seen = KIND.parse([plain(verified), plain(*lines)], SERVER)
+    seen = KIND.parse([plain(verified), running(), plain(*lines)], SERVER)
     assert set(seen) <= {PROVISIONING}
     return seen.get(PROVISIONING)
 
@@ -98,7 +99,7 @@ def test_the_guests_grep_prints_what_is_wanted_and_never_a_secret(tmp_path: Path
 
 
 def test_the_guest_command_holds_no_double_quote() -> None:
-    (_, guest) = [ask.call for ask in KIND.ask((), SERVER)]
+    (_, _, guest) = [ask.call for ask in KIND.ask((), SERVER)]
     assert isinstance(guest, Call)
     command = guest.parameters["command"]
     assert isinstance(command, Argv)
@@ -151,13 +152,24 @@ def test_a_vm_that_was_never_provisioned_has_no_provisioning() -> None:
 
 def test_without_a_deployed_vm_there_is_none() -> None:
     assert parse(verified=False) is None
-    assert KIND.parse([Answer(), Answer()], SERVER) == {}
+    assert KIND.parse([Answer(), Answer(), Answer()], SERVER) == {}
 
 
 @pytest.mark.parametrize("guest", [FAILED, plain(), plain("Exception caught!!!"), plain('source = "dps"')])
 def test_silence_of_the_guest_is_never_taken_for_absence(guest: Answer) -> None:
     with pytest.raises(Unreadable, match="does not answer"):
-        KIND.parse([plain(True), guest], SERVER)
+        KIND.parse([plain(True), running(), guest], SERVER)
+
+
+def test_a_vm_that_is_off_is_named_as_the_reason() -> None:
+    with pytest.raises(Unreadable, match="the VM is off"):
+        KIND.parse([plain(True), OFF, FAILED], SERVER)
+
+
+def test_what_both_kinds_ask_they_ask_in_the_same_words() -> None:
+    asked = {ask.call.name: ask.call for ask in eflow_vm.asks(SERVER).values()}
+    same = [ask.call for ask in KIND.ask((), SERVER) if ask.call.name != "Invoke-EflowVmCommand"]
+    assert [asked[call.name] for call in same] == same
 
 
 def test_a_provisioning_of_another_kind_is_unreadable_and_not_absent() -> None:
