@@ -70,7 +70,7 @@ def scalar_reader(how: Leaf) -> Reader:
         try:
             return how.read(text)
         except Wrong as wrong:
-            message = f"{reading.name(path)} cannot be {shown(text)}" if wrong.refused else f"{reading.name(path)} wants {how.wants}"
+            message = f"{reading.name(path)} cannot be {shown(text.strip()) or 'empty'}" if wrong.refused else f"{reading.name(path)} wants {how.wants}"
             return reading.fail("MAN005", message, node, label=wrong.label, help=wrong.help, details=reading.details(node, text))
 
     return read

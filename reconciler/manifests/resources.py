@@ -14,7 +14,7 @@ from reconciler.core.diagnostics import Position
 from reconciler.core.ids import ResourceId
 from reconciler.core.kinds import Registry
 from reconciler.core.resources import Acceptance, Common, DriftPolicy, Host, Lifecycle, Written
-from reconciler.manifests.expressions import scope_of
+from reconciler.manifests.expressions import Scope, scope_of
 from reconciler.manifests.nodes import Map, Node, Scalar
 from reconciler.manifests.reading import Reading
 from reconciler.manifests.report import Report, listed, meant, shown
@@ -23,6 +23,7 @@ from reconciler.manifests.specs import Field, Spec, Specs, missing, own_name, re
 
 PLACES = ("host", "hosts")  # fields of a flat document that say where it is meant
 LONGEST_NAME = 256
+NOTHING_SAID = Common()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class ResourceReader:
         self._report = report
         self._known: dict[str, Mapping[str, Field]] = {}
         self._common = specs.shape(CommonSpec)
+        self._scopes: dict[str, Scope] = {}
 
     def read(self, entry: Entry, hosts: list[Host]) -> list[Written]:
         """The resource on each of `hosts`."""
@@ -100,7 +102,7 @@ class ResourceReader:
         return out
 
     def _read(self, entry: Entry, host: Host) -> tuple[Written, bool]:
-        reading = Reading(entry.file, entry.kind, self._report, scope_of(host))
+        reading = Reading(entry.file, entry.kind, self._report, self._scope(host))
         reading.where[""] = entry.at
         reading.broken = entry.broken or entry.spec.damaged
         spec, known = self._specs.of(entry.kind), self._fields(entry.kind)
@@ -111,6 +113,11 @@ class ResourceReader:
         id = ResourceId(host.name, entry.kind, entry.name)
         return Written(id, MappingProxyType(values), MappingProxyType(reading.where), common, reading.broken), reading.expanded
 
+    def _scope(self, host: Host) -> Scope:
+        if host.name not in self._scopes:
+            self._scopes[host.name] = scope_of(host)
+        return self._scopes[host.name]
+
     def _fields(self, kind: str) -> Mapping[str, Field]:
         if kind not in self._known:
             self._known[kind] = MappingProxyType({**self._common, **self._specs.of(kind).fields})
@@ -119,6 +126,8 @@ class ResourceReader:
     def _take_common(self, reading: Reading, values: dict[str, Any], spec: Spec) -> Common:
         """Take the fields that every resource has out of `values`."""
         said = {name: values.pop(name) for name in self._common if name in values}
+        if not said:
+            return NOTHING_SAID
         lifecycle = said.get("lifecycle", LifecycleSpec())
         self._check_ignored(reading, lifecycle, spec)
         return Common(

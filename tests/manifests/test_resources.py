@@ -131,7 +131,7 @@ def test_common_fields_are_judged_like_all_others(errors: Errors) -> None:
         "MAN005 3:16 Switch.driftPolicy wants correct, detect or ignore",
         "MAN004 4:31 Switch has no field nope",
         "MAN005 5:19 Switch.accept.0.rule cannot be x",
-        "MAN005 5:30 Switch.accept.0.reason cannot be  ",
+        "MAN005 5:30 Switch.accept.0.reason cannot be empty",
     ]
 
 
