@@ -50,6 +50,12 @@ class Screen:
     def complain(self, page: Page) -> None:
         _print(self.err, page)
 
+    def note(self, text: str, style: str = "") -> None:
+        """One line, as it is."""
+        page = self.page()
+        page.exact((text, style))
+        self.show(page)
+
     def text(self, text: str) -> None:
         """Text of a format of its own (Markdown, PowerShell), as it is."""
         self.out.file.write(text if self.utf8 else text.encode("ascii", "backslashreplace").decode())

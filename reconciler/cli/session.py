@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,9 @@ from reconciler.engine.environment import Environment
 from reconciler.engine.link import Linked, link
 from reconciler.engine.planning import unknown_targets
 from reconciler.hosts.emulated import connect
+from reconciler.kinds import registry
 from reconciler.manifests import Lines, load, sources
+from reconciler.rules import RULES
 from reconciler.secrets import Vault
 
 LETTERS = "23456789abcdefghjkmnpqrstvwxyz"  # none that is read for another
@@ -82,13 +83,7 @@ class Session:
 
     @cached_property
     def registry(self) -> Registry:
-        from reconciler import kinds
-
-        try:
-            rules = import_module("reconciler.rules").RULES
-        except ImportError:
-            rules = ()
-        return kinds.registry(rules)
+        return registry(RULES)
 
     @cached_property
     def manifest(self) -> Manifest:

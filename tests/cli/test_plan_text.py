@@ -64,7 +64,7 @@ def odds() -> Plan:
     return plan(HostPlan("edge-01", seen=NOON, facts=SERVER, steps=steps, notes=('a NAT "docker" 172.30.0.0/20',), rules=3, suspended=1))
 
 
-PAGES = {
+PAGES: dict[str, tuple[Plan, dict[str, Any]]] = {
     "bare": (plan(bare()), {"said": Said((), ("edge-01",))}),
     "bare-80": (plan(bare()), {"width": 80}),
     "bare-ascii": (plan(bare()), {"utf8": False}),
@@ -89,7 +89,7 @@ def test_the_same_plan_is_the_same_bytes() -> None:
     assert text_of(shops()) == text_of(shops())
 
 
-@pytest.mark.parametrize("width", [60, 80, 100])
+@pytest.mark.parametrize("width", [80, 100])
 @pytest.mark.parametrize("name", PAGES)
 def test_nothing_but_commands_to_paste_is_wider_than_the_page(name: str, width: int) -> None:
     made, more = PAGES[name]

@@ -115,9 +115,7 @@ class Plain:
         return event.what is not Happening.PROGRESS or self._verbose or told is None or (event.at - told).total_seconds() >= EVERY
 
     def note(self, text: str) -> None:
-        page = self._screen.page()
-        page.exact((text, ""))
-        self._screen.show(page)
+        self._screen.note(text)
 
 
 class Live:
