@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from reconciler.core.canonical import canonical
 from reconciler.core.changes import Cause, Change
@@ -18,7 +19,7 @@ from reconciler.engine.environment import Limits
 from reconciler.operator.events import Watched
 
 # Drift alone, disturbing nobody, losing nothing; and nobody's lease is waited for.
-LIMITS = Limits(max_disruption=Disruption.NONE, only_drift=True, destructive=False)
+LIMITS = Limits(max_disruption=Disruption.NONE, only_drift=True, destructive=False, lease_wait=timedelta())
 
 HELD = "POL003"
 EXCLUDED = "PLN012"
