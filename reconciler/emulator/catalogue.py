@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +12,7 @@ from typing import Any
 
 ALL = "__AllParameterSets"
 COMPILED = ("Hyper-V", "Dism", "ServerManager", "Microsoft.PowerShell.", "CimCmdlets", "HostComputeService")
+PER_PROVIDER = re.compile(r"\s+-\s+\w+ providers?$")
 FUNCTIONS = ("Get-FileHash",)  # windows-outputs Get-FileHash: a script function in 5.1
 
 # Parameters that every cmdlet has, and those that come with what it `supports`.
@@ -97,7 +99,7 @@ def signature(name: str, raw: Mapping[str, Any]) -> Signature:
     shared = {n: Parameter(n, kind, aliases, common=True) for n, (kind, aliases) in more.items() if n not in own}
     parameters = {**own, **shared}
     names = {alias.casefold(): n for n, p in parameters.items() for alias in (*p.aliases, n)}
-    sets = tuple(_set(set_name, s, own) for set_name, s in raw["sets"].items())
+    sets = _merged([_set(set_name, s, own) for set_name, s in raw["sets"].items()])
     compiled = raw["module"].startswith(COMPILED) and name not in FUNCTIONS
     return Signature(name, raw["module"], compiled, parameters, names, sets, tuple(raw.get("releases", ())))
 
@@ -107,6 +109,20 @@ def _set(name: str, raw: Mapping[str, Any], own: Mapping[str, Parameter]) -> Par
     mandatory = tuple(known.get(n.casefold(), n) for n in raw["mandatory"])
     members = frozenset((*mandatory, *(known.get(n.casefold(), n) for n in raw["optional"])))
     return ParameterSet(ALL if name == "(All)" else name, bool(raw.get("default")), mandatory, members)
+
+
+def _merged(sets: Sequence[ParameterSet]) -> tuple[ParameterSet, ...]:
+    """One set for those that the catalogue lists per provider (`Path  - FileSystem provider`): they are one with dynamic parameters."""
+    by_name: dict[str, ParameterSet] = {}
+    for one in sets:
+        name = PER_PROVIDER.sub("", one.name)
+        old = by_name.get(name)
+        if old is None:
+            by_name[name] = ParameterSet(name, one.default, one.mandatory, one.members)
+        else:
+            mandatory = tuple(m for m in old.mandatory if m in one.mandatory)
+            by_name[name] = ParameterSet(name, old.default or one.default, mandatory, old.members | one.members)
+    return tuple(by_name.values())
 
 
 @cache

@@ -10,6 +10,7 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
+from reconciler.emulator.deployment import renew
 from reconciler.emulator.machine import NAMESPACE, Machine
 from reconciler.emulator.parts import Adapter, Address, Due, Feature, Service, VmSwitch
 
@@ -47,6 +48,7 @@ def _happen(machine: Machine, due: Due) -> None:
         case "eflow":
             if machine.eflow.deployed and machine.running("wssdagent"):
                 eflow_power(machine, due.subject)
+                renew(machine)
 
 
 def _prefer(machine: Machine, subject: str) -> None:

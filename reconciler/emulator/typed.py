@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-NAME = re.compile(r"(?:[A-Za-z][A-Za-z0-9.]*\\)?[A-Za-z]+-[A-Za-z0-9]+")
+from reconciler.core.calls import NAME
+
 NUMBER = re.compile(r"(?P<number>-?\d+(?:\.\d+)?)(?P<unit>KB|MB|GB|TB)?", re.IGNORECASE)
 UNITS = {"": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "tb": 1 << 40}
 WORDS = {"$true": True, "$false": False, "$null": None}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv4Network
 from typing import Any
 
 from reconciler.emulator.cmdlets import Bound, cmdlet
 from reconciler.emulator.cmdlets.cimquery import demand_rights, select, system_error
 from reconciler.emulator.machine import Machine
-from reconciler.emulator.parts import Adapter, Address, Route
+from reconciler.emulator.parts import Adapter, Address
 from reconciler.emulator.timeline import schedule
 
 FOREVER = timedelta(days=10675199, seconds=10085, microseconds=477580)
@@ -191,36 +191,6 @@ def _route(machine: Machine, adapter: Adapter, destination: str, next_hop: str, 
         "Store": "ActiveStore",
         "Publish": "No",
     }
-
-
-@cmdlet("New-NetRoute", "unverified: error of a duplicate")
-def new_route(machine: Machine, bound: Bound) -> Iterator[dict[str, Any]]:
-    demand_rights(machine, bound)
-    adapter = _adapter(machine, bound)
-    destination, hop = bound["DestinationPrefix"], bound.get("NextHop", "0.0.0.0")
-    try:
-        network = str(IPv4Network(destination))
-        IPv4Address(hop)
-    except ValueError:
-        raise system_error(machine, 87) from None
-    if any(r["DestinationPrefix"] == network and r["InterfaceIndex"] == adapter.index for r in _routes(machine)):
-        raise system_error(machine, 87)
-    if network == "0.0.0.0/0":
-        adapter.gateway = hop
-    else:
-        machine.routes.append(Route(network, hop, adapter.index, bound.get("RouteMetric", 256)))
-    yield _route(machine, adapter, network, hop, bound.get("RouteMetric", 256), "NetMgmt")
-
-
-@cmdlet("Remove-NetRoute", "windows-outputs Get-NetRoute", impact="High")
-def remove_route(machine: Machine, bound: Bound) -> None:
-    demand_rights(machine, bound)
-    names = ("DestinationPrefix", "InterfaceAlias", "InterfaceIndex", "NextHop")
-    for found in select(machine, bound, list(_routes(machine)), "MSFT_NetRoute", {name: (name, name) for name in names}):
-        machine.routes = [r for r in machine.routes if (r.destination, r.index) != (found["DestinationPrefix"], found["InterfaceIndex"])]
-        owner = machine.adapter_at(found["InterfaceIndex"])
-        if owner is not None and found["DestinationPrefix"] == "0.0.0.0/0":
-            owner.gateway = None
 
 
 @cmdlet("Get-NetIPConfiguration", "windows-outputs Get-NetIPConfiguration; nested shapes are unverified")
