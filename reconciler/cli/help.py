@@ -14,7 +14,7 @@ Run    plan       what, how long, what it disturbs      apply     do it, or do a
        drift      what the world changed                watch     the loop
        destroy    what is named, never all
 See    observe    a snapshot, to plan without hosts
-Try    emulate    a Windows estate on this machine: new, run, fault, heal, power, clock, advance, log
+Try    emulate    a Windows estate right here: new, run, fault, heal, power, clock, advance, log
 
 --specs DIR (specs)   --estate DIR (emulated instead of real)   --output text|json|markdown   -q -v
 Exit: 0 as declared · 1 error · 2 changes · 3 stale plan · 4 blocked · 5 not all seen · 130 Ctrl-C
