@@ -1,0 +1,177 @@
+"""A host as a look left it, written by hand: answers as Windows gives them, states as kinds read them.
+
+`healthy()` is a server with nothing of ours on it; `CASES` says, for each rule that needs a look, what is otherwise on the host where its bad
+example is bad (and, where that differs, on the one where its good example is good).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from types import SimpleNamespace
+from typing import Any
+
+from reconciler.core.calls import Answer, CallError, Row
+from reconciler.core.capabilities import feature_ask
+from reconciler.core.ids import Key
+from reconciler.core.kinds import NotSeen
+from reconciler.core.observations import Ask, Facts
+from reconciler.core.snapshot import call_key
+from reconciler.kinds import _host_network as network
+from reconciler.kinds import dhcp_server, eflow_vm
+from reconciler.kinds._eflow_vm_rules import FREE_MEMORY, PROCESSORS
+from reconciler.kinds.eflow_trains import VersionConstraint
+from reconciler.rules import asks
+
+SERVER = Facts("EDGE-01", "u", "m", "Microsoft Windows Server 2022 Standard", "10.0.20348", 20348, 3)
+SERVER_2016 = Facts("EDGE-01", "u", "m", "Microsoft Windows Server 2016 Standard", "10.0.14393", 14393, 3)
+SERVER_2025 = Facts("EDGE-01", "u", "m", "Microsoft Windows Server 2025 Standard", "10.0.26100", 26100, 3)
+CLIENT = Facts("EDGE-01", "u", "m", "Microsoft Windows 11 Pro", "10.0.22631", 22631, 1)
+
+
+def rows(*values: Mapping[str, Any]) -> Answer:
+    return Answer(tuple(Row(value) for value in values))
+
+
+@dataclass(frozen=True)
+class Host:
+    """What `engine.world.Seen` wants. A kind that is not in `kinds` was looked at, and nothing of it is there."""
+
+    facts: Facts = SERVER
+    kinds: Mapping[str, Mapping[Key, Any]] = field(default_factory=dict)
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+
+    def states(self, kind: str) -> Mapping[Key, Any]:
+        return self.kinds.get(kind, {})
+
+    def answer(self, ask: Ask) -> Answer:
+        found = self.answers.get(call_key(ask.call))
+        if found is None or (found.error is not None and not ask.tolerate):
+            raise NotSeen
+        return found
+
+    def but(self, *pairs: tuple[Ask, Answer], facts: Facts | None = None, **kinds: Sequence[Any]) -> Host:
+        """The same host, otherwise answered; states of kinds by their key."""
+        told = {call_key(ask.call): answer for ask, answer in pairs}
+        seen = {kind: {key(kind, state): state for state in states} for kind, states in kinds.items()}
+        return replace(self, facts=facts or self.facts, answers={**self.answers, **told}, kinds={**self.kinds, **seen})
+
+
+def key(kind: str, state: Any) -> Key:
+    match kind:
+        case "DhcpScope":
+            return Key(str(state.scopeId))
+        case "EflowVm":
+            return Key("eflow")
+        case _:
+            return Key(state.name.casefold())
+
+
+def address(alias: str, ip: str, length: int = 24) -> dict[str, Any]:
+    return {"IPAddress": ip, "PrefixLength": length, "InterfaceAlias": alias, "PrefixOrigin": "Manual"}
+
+
+def card(name: str, *, type: int = 6, real: bool = True, link: str | int = "Connected") -> dict[str, Any]:
+    return {"Name": name, "InterfaceType": type, "HardwareInterface": real, "MediaConnectionState": link}
+
+
+def route(destination: str, hop: str = "0.0.0.0", alias: str = "Ethernet") -> dict[str, Any]:
+    return {"DestinationPrefix": destination, "NextHop": hop, "InterfaceAlias": alias}
+
+
+LAN = (address("Ethernet", "10.30.7.21"), address("Loopback Pseudo-Interface 1", "127.0.0.1", 8), address("Ethernet", "fe80::1%4", 64))
+USUAL = (
+    route("0.0.0.0/0", "10.30.7.1"),
+    route("10.30.7.0/24"),
+    route("10.30.7.21/32"),
+    route("127.0.0.0/8", alias="Loopback Pseudo-Interface 1"),
+    route("224.0.0.0/4"),
+    route("255.255.255.255/32"),
+)
+
+
+def names(now: str, next_: str) -> Answer:
+    return rows({"PSChildName": "ComputerName", "ComputerName": next_}, {"PSChildName": "ActiveComputerName", "ComputerName": now})
+
+
+def features(**states: str) -> tuple[tuple[Ask, Answer], ...]:
+    both = {"Hyper-V": "Available", "DHCP": "Available", **{name.replace("_", "-"): state for name, state in states.items()}}
+    return tuple((feature_ask(name, name, SERVER), rows({"Name": name, "InstallState": state})) for name, state in both.items())
+
+
+def healthy(facts: Facts = SERVER) -> Host:
+    """A server with two wired adapters and nothing of ours; others' switches lan (External) and shared (Private)."""
+    physical = [{"Name": name, "InterfaceDescription": f"Intel {name}", "InterfaceIndex": n} for n, name in enumerate(("Ethernet", "Ethernet 2"), 4)]
+    return Host(facts).but(
+        *features(),
+        (network.ADDRESSES, rows(*LAN)),
+        (network.ADAPTERS, rows(*physical)),
+        (network.CONNECTIONS, rows({"LocalAddress": "10.30.7.21"})),
+        (network.ROUTES, rows({"InterfaceAlias": "Ethernet"})),
+        (dhcp_server.SETTING, rows({"IsDomainJoined": False, "IsAuthorized": False})),
+        (FREE_MEMORY, rows({"FreePhysicalMemory": 12288 * 1024})),
+        (PROCESSORS, rows({"NumberOfLogicalProcessors": 8})),
+        (asks.SWITCHES, rows({"Name": "lan", "SwitchType": "External"}, {"Name": "shared", "SwitchType": 0})),
+        (asks.NATS, rows()),
+        (asks.CARDS, rows(card("Ethernet"), card("Ethernet 2", link=1), card("Ethernet 3", link="Disconnected"), card("Wi-Fi", type=71))),
+        (asks.ROUTES, rows(*USUAL)),
+        (asks.AZURE_AGENT, rows()),
+        (asks.COMPUTER_NAMES, names("EDGE-01", "edge-01")),
+    )
+
+
+def nat(name: str, prefix: str) -> SimpleNamespace:
+    return SimpleNamespace(name=name, internalIPInterfaceAddressPrefix=IPv4Network(prefix), staticMappings=())
+
+
+def switch(name: str, **more: Any) -> SimpleNamespace:
+    return SimpleNamespace(**({"name": name, "switchType": "Internal", "ipAddress": None, "netAdapterName": None, "twins": 0} | more))
+
+
+def scope(network_: str, first: str, last: str, name: str = "theirs") -> SimpleNamespace:
+    net = IPv4Network(network_)
+    return SimpleNamespace(
+        name=name, scopeId=net.network_address, subnetMask=net.netmask, startRange=IPv4Address(first), endRange=IPv4Address(last), exclusions=()
+    )
+
+
+def vm(**more: Any) -> SimpleNamespace:
+    known = {"deployed": True, "version": VersionConstraint("1.5.3.12025"), "powerState": "Running", "memoryInMB": None, "cpuCount": 1}
+    return SimpleNamespace(**(known | more))
+
+
+EXPIRED = Answer(error=CallError("Unverified,Get-EflowVm", "NotSpecified", "x509: certificate has expired or is not yet valid"))
+EFLOW = eflow_vm.asks(SERVER)
+
+
+def endpoint(computer: str) -> Answer:
+    return rows({"Name": f"{computer}-EFLOWInterface"})
+
+
+HEALTHY = healthy()
+LAN_SWITCH = switch("lan", switchType="External", netAdapterName="Ethernet 2", ipAddress=IPv4Interface("10.30.8.21/24"))
+DOMAIN = rows({"IsDomainJoined": True, "IsAuthorized": False})
+DEPLOYED = HEALTHY.but((EFLOW["vm"], rows({"VmPowerState": "Running"})), (EFLOW["endpoints"], endpoint("EDGE-01")), EflowVm=[vm()])
+
+# rule → the host where the bad example is bad, and the one where the good example is good.
+CASES: Mapping[str, tuple[Host, Host]] = {
+    "HYP003": (HEALTHY.but(*features(DHCP="Removed")),) * 2,
+    "HYP014": (HEALTHY.but(VirtualSwitch=[LAN_SWITCH]),) * 2,
+    "HYP015": (HEALTHY.but(VirtualSwitch=[switch("eflow", twins=1)]),) * 2,
+    "HYP022": (HEALTHY.but((asks.AZURE_AGENT, rows({"Name": "WindowsAzureGuestAgent", "Status": "Running"}))),) * 2,
+    "HST101": (HEALTHY.but(facts=CLIENT), HEALTHY),
+    "NET010": (HEALTHY.but(NatNetwork=[nat("nat", "172.28.0.0/16")]),) * 2,
+    "NET011": (HEALTHY.but(facts=SERVER_2016, NatNetwork=[nat("nat", "172.28.0.0/16")]),) * 2,
+    "NET013": (HEALTHY.but(NatNetwork=[nat("nat", "172.20.0.0/16")]),) * 2,
+    "NET025": (HEALTHY.but((asks.ROUTES, rows(*USUAL, route("172.20.10.0/24", alias="VPN")))),) * 2,
+    "NET026": (HEALTHY.but((asks.ROUTES, rows(*USUAL, route("172.20.0.0/16", "10.30.7.254")))),) * 2,
+    "DHC010": (HEALTHY.but((dhcp_server.SETTING, DOMAIN)),) * 2,
+    "DHC036": (HEALTHY.but(DhcpScope=[scope("172.20.10.48/28", "172.20.10.50", "172.20.10.60")]),) * 2,
+    "EFL024": (HEALTHY.but(DhcpScope=[scope("172.20.10.48/28", "172.20.10.50", "172.20.10.90")]),) * 2,
+    "EFL034": (HEALTHY.but(facts=SERVER_2025), HEALTHY),
+    "EFL035": (HEALTHY.but((asks.COMPUTER_NAMES, names("EDGE-01", "EDGE-02"))), HEALTHY),
+    "EFL075": (HEALTHY.but(EflowVm=[vm(version=VersionConstraint("1.4.5.30033"))]), DEPLOYED),
+    "EFL080": (DEPLOYED.but((EFLOW["vm"], EXPIRED)), DEPLOYED),
+    "EFL081": (DEPLOYED.but((EFLOW["endpoints"], endpoint("OLD-01"))), DEPLOYED),
+}
