@@ -9,6 +9,7 @@ import re
 import uuid
 from collections.abc import Mapping
 
+from reconciler.emulator import packages
 from reconciler.emulator.eflow import AGENT_KEY, DEFAULT_INSTALL, DISK, MODULE, UNINSTALL, Eflow
 from reconciler.emulator.machine import NAMESPACE, Machine, WebFile
 from reconciler.emulator.parts import Service
@@ -26,6 +27,12 @@ def product_code(version: str) -> str:
     return "{" + str(uuid.uuid5(NAMESPACE, f"eflow/{version}")).upper() + "}"
 
 
+def is_eflow(package: WebFile) -> bool:
+    """Whether a package is EFLOW, by what it says it is."""
+    said = package.product.casefold()
+    return "iot edge" in said or "eflow" in said
+
+
 def install(machine: Machine, target: str, properties: Mapping[str, str]) -> tuple[int, float]:
     """`msiexec /i`: the exit code and how long it took."""
     file = machine.files.find(target)
@@ -34,6 +41,8 @@ def install(machine: Machine, target: str, properties: Mapping[str, str]) -> tup
     package = _package(machine, file.sha256)
     if package is None:
         return BAD_PACKAGE, 1
+    if not is_eflow(package):
+        return packages.install(machine, package)
     if machine.build < MINIMUM_BUILD:
         return FATAL, 8
     if machine.eflow.installed:
@@ -85,7 +94,9 @@ def uninstall(machine: Machine, target: str, properties: Mapping[str, str]) -> t
     if not code:
         file = machine.files.find(target)
         package = _package(machine, file.sha256) if file else None
-        code = product_code(package.version) if package else ""
+        code = (product_code(package.version) if is_eflow(package) else packages.product_code(package)) if package else ""
+    if code and packages.present(machine, code):
+        return packages.uninstall(machine, code)
     if not eflow.installed or code.casefold() != eflow.product_code.casefold():
         return UNKNOWN_PRODUCT, 1
     clear_vm(machine)

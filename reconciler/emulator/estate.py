@@ -111,8 +111,8 @@ class Estate:
         """One cmdlet line as somebody on the machine types it; the clock goes on by what it took."""
         said = typed.parse(line)
         machine = self.machine(host)
-        if machine.power != "on":
-            raise EstateError(f"{host} is off")
+        if machine.power != "on" or machine.restarting:
+            raise EstateError(f"{host} is off" if machine.power != "on" else f"{host} is restarting")
         outcome = execute(machine, said.name, said.parameters, at=self.clock.now())
         self.record(host, "cmdlet", name=said.name, parameters=masked(said.parameters), by="console", ok=outcome.ok)
         if outcome.reboot:

@@ -61,14 +61,14 @@ class Machine:
     domain: str | None = None
     platform: str = "physical"  # physical, hyper-v, azure, vmware
     nested: bool = True  # virtualisation extensions are visible
-    address: str = ""  # where controllers reach it
+    address: str = ""  # where controllers reach it: a name or an address
+    uplink: str = ""  # the address of its own that carries their traffic
     now: datetime = EPOCH
     booted: datetime = EPOCH
     boot_id: str = ""
     boots: int = 1
     power: str = "on"
     down_until: datetime | None = None
-    cut_off: bool = False  # its management adapter lost the network for good
     skew: timedelta = timedelta(0)  # its own clock minus true time
     memory_mb: int = 16384
     used_mb: int = 2600
@@ -114,7 +114,17 @@ class Machine:
     def answers(self, at: datetime | None = None) -> bool:
         """Whether WinRM would take a connection at `at` (default: now)."""
         at = at or self.now
-        return self.power == "on" and not self.cut_off and (self.down_until is None or at >= self.down_until)
+        return self.power == "on" and self.linked and (self.down_until is None or at >= self.down_until)
+
+    @property
+    def linked(self) -> bool:
+        """Whether the address that carries the controllers' traffic is on an adapter that is up."""
+        return not self.uplink or any(adapter.status == "Up" and held.address == self.uplink for adapter, held in self.addresses())
+
+    @property
+    def restarting(self) -> bool:
+        """Between going down and the new boot: nothing runs on it."""
+        return self.booted > self.now
 
     def text(self, name: str, /, **values: object) -> str:
         return text(self.language, name, **values)

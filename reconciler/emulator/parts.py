@@ -87,6 +87,8 @@ class Adapter:
     dns: list[str] = field(default_factory=list)
     switch: str | None = None
     metric: int = 25
+    parked: list[Address] = field(default_factory=list)  # what it had before a switch without a host adapter took it
+    parked_gateway: str | None = None
 
     @property
     def virtual(self) -> bool:

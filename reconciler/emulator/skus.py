@@ -100,7 +100,9 @@ def build(wish: HostWish, site: Site | None = None) -> Machine:
     _services(machine)
     for number, adapter in enumerate(wish.adapters):
         machine.adapters.append(_adapter(machine, adapter, number, seed))
-    machine.address = wish.address or next((a.address for _, a in machine.addresses()), "")
+    held = [a.address for _, a in machine.addresses()]
+    machine.uplink = wish.address if wish.address in held else next(iter(held), "")
+    machine.address = wish.address or machine.uplink
     _registry(machine, sku)
     _folders(machine.files)
     return machine

@@ -85,6 +85,7 @@ def appear(machine: Machine, switch_id: str) -> None:
     bound = next((a for a in machine.adapters if a.switch == switch_id and a.physical), None)
     if bound is not None:
         _move_address(bound, adapter)
+        unpark(bound, adapter)
     elif switch.protected:
         digest = hashlib.sha256(f"{machine.name}/{machine.boots}".encode()).digest()
         adapter.addresses.append(Address(f"172.{16 + digest[0] % 15}.{16 * (digest[1] % 16)}.1", 20))
@@ -107,6 +108,19 @@ def _move_address(source: Adapter, target: Adapter) -> None:
     target.speed = source.speed
 
 
+def park(nic: Adapter, source: Adapter) -> None:
+    """A NIC keeps, unused, what `source` had: a switch without an adapter of the host has taken it."""
+    nic.parked, source.addresses = source.addresses, []
+    nic.parked_gateway, source.gateway = source.gateway, None
+
+
+def unpark(nic: Adapter, target: Adapter) -> None:
+    """What was parked on the NIC is in use again, on `target`."""
+    if nic.parked:
+        target.addresses, nic.parked = nic.parked, []
+        target.gateway, nic.parked_gateway = nic.parked_gateway, None
+
+
 def give_back(machine: Machine, switch: VmSwitch) -> None:
     """An External switch goes: its NIC gets the host's addresses back, and the vEthernet adapter disappears."""
     own = [a for a in machine.adapters if a.switch == switch.id and a.virtual]
@@ -115,6 +129,7 @@ def give_back(machine: Machine, switch: VmSwitch) -> None:
         nic.switch = None
         if own:
             _move_address(own[0], nic)
+        unpark(nic, nic)
     for adapter in own:
         machine.adapters.remove(adapter)
     machine.due = [due for due in machine.due if not (due.what == "adapter" and due.subject == switch.id)]

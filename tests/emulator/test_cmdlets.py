@@ -1,5 +1,6 @@
 """What holds for every emulated cmdlet: it is an official one, names its source, and gives only properties that are known."""
 
+import sys
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ def test_every_emulated_cmdlet_names_its_source(capsys: pytest.CaptureFixture[st
     assert [e.name for e in load().values() if not e.source] == []
     unverified = sorted(e.name for e in load().values() if not e.verified)
     with capsys.disabled():
-        print(f"\nemulated cmdlets with something unverified: {len(unverified)} of {len(load())}")
+        sys.stdout.write(f"\nemulated cmdlets with something unverified: {len(unverified)} of {len(load())}\n")
     assert len(unverified) < len(load()) / 2
 
 

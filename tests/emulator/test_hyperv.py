@@ -134,3 +134,26 @@ def test_a_confirmation_that_nobody_can_give_fails_the_call() -> None:
     assert len(world.machine.switches) == 1
     assert execute(world.machine, "Remove-VMSwitch", {"Name": "eflow", "Confirm": False}, confirm_preference="High").ok
     assert world.machine.switches == []
+
+
+def test_taking_the_switch_away_at_the_console_brings_the_host_back() -> None:
+    world = World().hyperv()
+    world.run("New-VMSwitch -Name lan -NetAdapterName Ethernet -AllowManagementOS $false")
+    world.wait(60)
+    assert not world.machine.answers()
+    world.rows("Remove-VMSwitch -Name lan -Force")
+    assert world.machine.answers()
+    assert world.rows("Get-NetIPAddress -IPAddress 10.20.7.11")[0]["InterfaceAlias"] == "Ethernet"
+
+
+def test_taking_the_host_off_its_switch_cuts_it_until_it_is_put_back() -> None:
+    world = World().hyperv()
+    world.run("New-VMSwitch -Name lan -NetAdapterName Ethernet -AllowManagementOS $true")
+    world.wait(30)
+    world.run("Set-VMSwitch -Name lan -AllowManagementOS $false")
+    world.wait(30)
+    assert not world.machine.answers()
+    world.run("Set-VMSwitch -Name lan -AllowManagementOS $true")
+    world.wait(30)
+    assert world.machine.answers()
+    assert world.rows("Get-NetIPAddress -IPAddress 10.20.7.11")[0]["InterfaceAlias"] == "vEthernet (lan)"

@@ -4,7 +4,7 @@ import pytest
 
 from reconciler.emulator.machine import WebFile
 from reconciler.emulator.powershell import execute
-from tests.emulator.world import URL, World
+from tests.emulator.world import MSIEXEC, URL, World
 
 UNINSTALL = "HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Uninstall"
 
@@ -132,3 +132,18 @@ def test_writes_under_hklm_need_rights() -> None:
     outcome = execute(world.machine, "New-Item", {"Path": ["HKLM:\\SOFTWARE\\x"]}, elevated=False)
     assert outcome.errors[0].category == "PermissionDenied"
     assert world.machine.registry.key("HKLM\\SOFTWARE\\x") is None
+
+
+def test_a_package_leaves_its_entry_and_a_newer_one_takes_its_place() -> None:
+    world = World()
+    world.machine.files.folder("C:\\cache")
+    for version in ("1.0", "2.0"):
+        world.estate.site.web[f"https://x/{version}"] = WebFile(1 << 20, version[0] * 64, "Windows Admin Center", version)
+        world.rows(f"Invoke-WebRequest -Uri https://x/{version} -OutFile C:\\cache\\{version}.msi")
+        assert world.program(MSIEXEC, "/i", f"C:\\cache\\{version}.msi", "/qn").exit == 0
+    rows = world.rows(f"Get-ItemProperty -Path {UNINSTALL}\\* -Name DisplayName,DisplayVersion,PSChildName")
+    assert [r["DisplayVersion"] for r in rows if r["DisplayName"] == "Windows Admin Center"] == ["2.0"]
+    assert world.rows("Get-Service -Name ServerManagementGateway")[0]["Status"] == "Running"
+    assert world.program(MSIEXEC, "/i", "C:\\cache\\1.0.msi", "/qn").exit == 1638
+    assert world.program(MSIEXEC, "/x", "C:\\cache\\2.0.msi", "/qn").exit == 0
+    assert world.run("Get-Service -Name ServerManagementGateway").errors

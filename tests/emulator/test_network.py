@@ -12,7 +12,7 @@ def test_a_new_address_gives_two_rows_and_is_tentative_at_first() -> None:
     rows = world.rows("New-NetIPAddress -InterfaceAlias 'vEthernet (eflow)' -IPAddress 172.20.0.1 -PrefixLength 24")
     assert [(r["Store"], r["AddressState"]) for r in rows] == [("ActiveStore", "Tentative"), ("PersistentStore", "Invalid")]
     world.wait(4)
-    held = world.rows("Get-NetIPAddress -InterfaceAlias 'vEthernet (eflow)'")
+    held = world.rows("Get-NetIPAddress -InterfaceAlias 'vEthernet (eflow)' -AddressFamily IPv4")
     assert [(r["IPAddress"], r["AddressState"]) for r in held] == [("172.20.0.1", "Preferred")]
 
 
@@ -122,3 +122,18 @@ def test_a_german_host_says_it_in_german_under_the_same_id() -> None:
 def test_dns_rows_have_a_bare_number_for_the_family() -> None:
     rows = World().rows("Get-DnsClientServerAddress -InterfaceAlias Ethernet -AddressFamily IPv4")
     assert [(r["AddressFamily"], r["ServerAddresses"]) for r in rows] == [(2, ["10.20.0.53"])]
+
+
+def test_loopback_and_ipv6_are_listed_with_the_rest() -> None:
+    rows = World().rows("Get-NetIPAddress")
+    assert {(r["IPAddress"], r["AddressFamily"]) for r in rows} >= {("127.0.0.1", "IPv4"), ("::1", "IPv6"), ("10.20.7.11", "IPv4")}
+    assert [r["IPv4Address"] for r in rows if r["AddressFamily"] == "IPv6"] == [None, None]
+    assert [a["Name"] for a in World().rows("Get-NetAdapter")] == ["Ethernet"]
+
+
+def test_disabling_the_management_adapter_cuts_the_host_off() -> None:
+    world = World()
+    assert world.run("Disable-NetAdapter -Name Ethernet -Confirm:$false").cut
+    assert not world.machine.answers()
+    world.rows("Enable-NetAdapter -Name Ethernet")
+    assert world.machine.answers()

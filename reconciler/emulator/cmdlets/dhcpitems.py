@@ -251,7 +251,7 @@ def _lease_row(machine: Machine, scope: Scope, address: str) -> dict[str, Any]:
         "LeaseExpiryTime": None if reserved else machine.local_now + min(scope.lease_duration, _LONGEST),
         "ClientType": "Dhcp",
         "Description": reserved.description if reserved else "",
-        "ServerIP": machine.address,
+        "ServerIP": machine.uplink,
     }
 
 

@@ -239,7 +239,7 @@ def _domain(machine: Machine) -> None:
 def add_in_dc(machine: Machine, bound: Bound) -> Iterator[dict[str, Any]]:
     _domain(machine)
     service(machine, bound)
-    address = bound.get("IPAddress", machine.address)
+    address = bound.get("IPAddress", machine.uplink)
     name = bound.get("DnsName", f"{machine.computer_name}.{machine.domain}".lower())
     if address in machine.site.authorised:
         raise unverified("The server is already authorised.", "ResourceExists")
@@ -252,7 +252,7 @@ def add_in_dc(machine: Machine, bound: Bound) -> Iterator[dict[str, Any]]:
 @cmdlet("Remove-DhcpServerInDC", "eflow-domain 3.13; the id of an absent one is unverified")
 def remove_in_dc(machine: Machine, bound: Bound) -> None:
     _domain(machine)
-    if machine.site.authorised.pop(bound.get("IPAddress", machine.address), None) is None:
+    if machine.site.authorised.pop(bound.get("IPAddress", machine.uplink), None) is None:
         raise unverified("The server is not authorised.", "ObjectNotFound")
 
 

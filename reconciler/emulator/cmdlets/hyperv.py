@@ -14,7 +14,7 @@ from reconciler.emulator.cmdlets.cimquery import matches, wildcard
 from reconciler.emulator.errors import HYPERV, CmdletError, unverified
 from reconciler.emulator.machine import Machine
 from reconciler.emulator.parts import Adapter, VmSwitch
-from reconciler.emulator.timeline import give_back, schedule
+from reconciler.emulator.timeline import give_back, park, schedule
 
 VNIC_AFTER = 6.0  # eflow-domain 3.3: the host's adapter appears after seconds
 LINK_LOST = 12.0  # eflow-domain 2: binding an External switch interrupts the NIC (how long: unverified)
@@ -142,16 +142,14 @@ def _nic(machine: Machine, bound: Bound) -> Adapter:
 
 def _bind(machine: Machine, bound: Bound, switch: VmSwitch, nic: Adapter) -> None:
     """The NIC's link drops; the host's address comes back on the new vEthernet adapter, or never without AllowManagementOS."""
-    carries = any(a.address == machine.address for a in nic.addresses)
+    carries = any(a.address == machine.uplink for a in nic.addresses)
     nic.switch = switch.id
     if switch.management_os:
         schedule(machine, VNIC_AFTER, "adapter", switch.id)
     else:
-        nic.addresses.clear()
-        nic.gateway = None
+        park(nic, nic)
     if carries:
         bound.cut = True
-        machine.cut_off = not switch.management_os
         schedule_outage(machine, LINK_LOST)
 
 
@@ -202,10 +200,11 @@ def _management_os(machine: Machine, bound: Bound, switch: VmSwitch, wanted: boo
         schedule(machine, VNIC_AFTER, "adapter", switch.id)
         return
     own = [a for a in machine.adapters if a.virtual and a.switch == switch.id]
-    if any(a.address == machine.address for adapter in own for a in adapter.addresses):
-        bound.cut = machine.cut_off = True
+    if any(a.address == machine.uplink for adapter in own for a in adapter.addresses):
+        bound.cut = True
+    for adapter in own:
+        park(nic, adapter)
     machine.adapters = [a for a in machine.adapters if a not in own]
-    nic.addresses.clear()
 
 
 @cmdlet("Rename-VMSwitch", "unverified: the vEthernet adapter follows the name")
@@ -231,7 +230,7 @@ def remove_switch(machine: Machine, bound: Bound) -> None:
         if any(switch.id in vm.switches for vm in machine.vms if vm.state == "Running") or _carries_eflow(machine, switch):
             raise unverified(f"Failed while removing virtual Ethernet switch: '{switch.name}' is in use by a running virtual machine.")
         own = [a for a in machine.adapters if a.virtual and a.switch == switch.id]
-        if any(a.address == machine.address for adapter in own for a in adapter.addresses):
+        if any(a.address == machine.uplink for adapter in own for a in adapter.addresses):
             bound.cut = True
             schedule_outage(machine, LINK_LOST)
         for vm in machine.vms:

@@ -75,8 +75,8 @@ def disable(machine: Machine, bound: Bound) -> None:
     demand_rights(machine, bound)
     for adapter in list(_found(machine, bound)):
         adapter.status = "Disabled"
-        if any(a.address == machine.address for a in adapter.addresses):
-            bound.cut = machine.cut_off = True
+        if any(a.address == machine.uplink for a in adapter.addresses):
+            bound.cut = True
 
 
 @cmdlet("Enable-NetAdapter", "windows-outputs Get-NetAdapter Status")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from ipaddress import IPv4Interface, IPv4Network
@@ -53,7 +54,27 @@ def row(adapter: Adapter, address: Address, store: str = "ActiveStore") -> dict[
 
 
 def _rows(machine: Machine, store: str) -> list[dict[str, Any]]:
-    return [row(ad, a, store) for ad, a in machine.addresses() if store == "ActiveStore" or a.origin == "Manual"]
+    """Every address; in the active store also those of IPv6 and of the loopback interface, which no adapter shows."""
+    rows = [row(ad, a, store) for ad, a in machine.addresses() if store == "ActiveStore" or a.origin == "Manual"]
+    if store != "ActiveStore":
+        return rows
+    rows += [row(LOOPBACK, a) for a in LOOPBACK.addresses]
+    pairs = [(a, _link_local(a)) for a in machine.adapters if a.status == "Up" and not (a.physical and a.switch)]
+    return rows + [_row6(adapter, address) for adapter, address in (*pairs, (LOOPBACK, "::1"))]
+
+
+LOOPBACK = Adapter("Loopback Pseudo-Interface 1", 1, "", "Software Loopback Interface 1", "", addresses=[Address("127.0.0.1", 8, "WellKnown", "WellKnown")])
+
+
+def _link_local(adapter: Adapter) -> str:
+    digest = hashlib.sha256(adapter.mac.encode()).hexdigest()
+    return f"fe80::{digest[0:4]}:{digest[4:8]}:{digest[8:12]}:{digest[12:16]}%{adapter.index}"
+
+
+def _row6(adapter: Adapter, address: str) -> dict[str, Any]:
+    loop = adapter is LOOPBACK
+    v6 = Address(address, 128 if loop else 64, "WellKnown", "WellKnown" if loop else "Link")
+    return {**row(adapter, v6), "AddressFamily": "IPv6", "IPv4Address": None, "IPv6Address": address}
 
 
 @cmdlet("Get-NetIPAddress", "windows-outputs Get-NetIPAddress")
@@ -81,8 +102,8 @@ def new_address(machine: Machine, bound: Bound) -> Iterator[dict[str, Any]]:
     if gateway is not None and adapter.gateway is not None:
         raise system_error(machine, 87)
     bound.takes(0.4)
-    adapter.addresses = [a for a in adapter.addresses if a.origin not in ("WellKnown", "Dhcp")]
-    adapter.dhcp = False
+    adapter.addresses = [a for a in adapter.addresses if a.origin != "WellKnown"]
+    adapter.dhcp = any(a.origin == "Dhcp" for a in adapter.addresses)
     new = Address(address, prefix, state="Tentative", skip_as_source=bound.get("SkipAsSource", False))
     adapter.addresses.append(new)
     if gateway is not None:
@@ -128,13 +149,13 @@ def remove_address(machine: Machine, bound: Bound) -> None:
         adapter.addresses = [a for a in adapter.addresses if a.address != found["IPAddress"]]
         if bound.get("DefaultGateway") == adapter.gateway:
             adapter.gateway = None
-        if found["IPAddress"] == machine.address:
-            bound.cut = machine.cut_off = True
+        if found["IPAddress"] == machine.uplink:
+            bound.cut = True
 
 
 @cmdlet("Get-NetIPInterface", "windows-outputs Get-NetIPInterface")
 def get_interface(machine: Machine, bound: Bound) -> Iterator[Mapping[str, Any]]:
-    rows = [_interface(adapter, family) for adapter in machine.adapters for family in ("IPv4", "IPv6")]
+    rows = [_interface(adapter, family) for adapter in (*machine.adapters, LOOPBACK) for family in ("IPv4", "IPv6")]
     names = ("InterfaceAlias", "InterfaceIndex", "AddressFamily", "Dhcp", "ConnectionState", "Forwarding")
     yield from select(machine, bound, rows, "MSFT_NetIPInterface", {name: (name, name) for name in names})
 
