@@ -25,7 +25,7 @@ from reconciler.engine.environment import Environment
 from reconciler.engine.events import Emit, Event, Happening, HostReport
 from reconciler.engine.failures import explain
 from reconciler.engine.ledger import INTENT
-from reconciler.engine.perform import LEASE, LOOKS, Session, StepFailed, Stopped, attend, finish, note, perform
+from reconciler.engine.perform import LEASE, LOOKS, Halted, Session, StepFailed, Stopped, attend, finish, note, perform
 from reconciler.engine.planning import look_at, target_of
 from reconciler.engine.reboots import await_boot, restart
 from reconciler.engine.view import HostView
@@ -212,6 +212,10 @@ class HostRun:
             self.tally.stopped = True
             self.tally.running[str(stopped.id)] = stopped.job
             self.say(Happening.STOPPED, id=stopped.id, text=f"job {stopped.job} runs on without us")
+        except Halted as halted:
+            self.tally.stopped = True
+            self.tally.left.append(halted.id)
+            self.say(Happening.STOPPED, id=halted.id, text="stopped while the host was to show it: the next run goes on from here")
 
     def _decide(self, session: Session) -> HostPlan:
         return decide(session.desired, session.view, self.env.clock.now())
@@ -317,7 +321,7 @@ class HostRun:
             if self.env.clock.now() >= end:
                 still = ", ".join(change.path for change in left.changes) or left.why
                 raise StepFailed(None, None, None, f"every call went well, and the host still shows a difference: {still}")
-            await self.sleep(pauses.pop(0) if len(pauses) > 1 else pauses[0])
+            await session.wait(step.id, pauses.pop(0) if len(pauses) > 1 else pauses[0])
         await finish(session, step if step.desired is None else replace(step, desired=left.desired if left and left.desired else step.desired))
 
     def _next_concerns(self, step: Step) -> frozenset[str]:

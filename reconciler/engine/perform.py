@@ -52,6 +52,14 @@ class Stopped(Exception):
         self.job = job
 
 
+class Halted(Exception):
+    """A person stops us while something is waited for. The step's intent stands open: whoever comes next finishes it."""
+
+    def __init__(self, id: ResourceId) -> None:
+        super().__init__(str(id))
+        self.id = id
+
+
 @dataclass(slots=True)
 class Session:
     """One open connection with its lease, and what was seen through it."""
@@ -76,6 +84,12 @@ class Session:
     async def sleep(self, seconds: float) -> None:
         self.fresh = frozenset()
         await self.env.clock.sleep_until(self.env.clock.now() + timedelta(seconds=seconds))
+
+    async def wait(self, id: ResourceId, seconds: float) -> None:
+        """Sleep between two looks, unless we are to stop."""
+        if self.stop.is_set():
+            raise Halted(id)
+        await self.sleep(seconds)
 
     def key(self, id: ResourceId, name: str) -> str:
         """The idempotency key of one attempt."""
@@ -275,7 +289,7 @@ async def _until(session: Session, step: Step, action: Action) -> None:
             wanted = ", ".join(f"{name} {value}" for name, value in action.until.items())
             raise StepFailed(action, None, None, f"{action.summary} did not show {wanted} within {int(action.within.total_seconds())} s")
         await session.keep_lease()
-        await session.sleep(pauses.pop(0) if len(pauses) > 1 else pauses[0])
+        await session.wait(step.id, pauses.pop(0) if len(pauses) > 1 else pauses[0])
 
 
 # -- jobs
