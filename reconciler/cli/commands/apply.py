@@ -129,6 +129,8 @@ def _end(session: Session, plan: Plan, ended: Ended[RunReport], running: list[st
     if session.json:
         session.screen.json(run_json(report, plan))
     else:
+        if any(host.diagnostics or host.stale for host in report.hosts):
+            session.screen.text("\n")
         report_page(page, report, plan, said, session.line)
         session.screen.show(page)
     return report.exit_code

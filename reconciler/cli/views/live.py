@@ -21,7 +21,7 @@ from reconciler.cli.views.words import clock, one_line, span_seconds
 from reconciler.engine.events import Event, Happening
 
 BAR = 6
-EVERY = 15.0  # seconds between two lines on one long action
+EVERY = 60.0  # seconds between two lines of a log on one long action
 WORDS = {Happening.STEP: "", Happening.REBOOTING: "is rebooting", Happening.WAITING: "waits for", Happening.CONVERGED: "as declared"}
 ENDS = (Happening.DONE, Happening.FAILED, Happening.RECORDED, Happening.STOPPED)
 
@@ -94,7 +94,7 @@ class Plain:
         self._screen = screen
         self._verbose = verbose
         self._quiet = quiet
-        self._told: dict[str, datetime] = {}
+        self._told: dict[str, tuple[datetime, str]] = {}
 
     def __enter__(self) -> Plain:
         return self
@@ -106,13 +106,15 @@ class Plain:
         self.board.take(event)
         line = event_line(event, verbose=self._verbose)
         if line is not None and not self._quiet and self._due(event):
-            self._told[event.host] = event.at
+            self._told[event.host] = (event.at, last_line(event.text) if event.what is Happening.PROGRESS else "")
             self.note(line)
 
     def _due(self, event: Event) -> bool:
-        """A long action is told of every 15 s, everything else at once."""
-        told = self._told.get(event.host)
-        return event.what is not Happening.PROGRESS or self._verbose or told is None or (event.at - told).total_seconds() >= EVERY
+        """A long action is told of when the host said something new, and at least every minute; everything else at once."""
+        if event.what is not Happening.PROGRESS or self._verbose:
+            return True
+        told, said = self._told.get(event.host, (event.at, ""))
+        return last_line(event.text) != said or (event.at - told).total_seconds() >= EVERY
 
     def note(self, text: str) -> None:
         self._screen.note(text)
