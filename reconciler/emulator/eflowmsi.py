@@ -28,9 +28,8 @@ def product_code(version: str) -> str:
 
 
 def is_eflow(package: WebFile) -> bool:
-    """Whether a package is EFLOW, by what it says it is."""
-    said = package.product.casefold()
-    return "iot edge" in said or "eflow" in said
+    """Whether a package is EFLOW rather than any other MSI."""
+    return package.kind == "eflow"
 
 
 def install(machine: Machine, target: str, properties: Mapping[str, str]) -> tuple[int, float]:

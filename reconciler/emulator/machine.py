@@ -25,13 +25,14 @@ NAMESPACE = uuid.UUID("5d1f6d0e-6f3b-4a57-9c1e-0f9a4f6b7a10")
 
 @dataclass(slots=True)
 class WebFile:
-    """A file that can be downloaded in the emulated web. An MSI names its `product` and `version`."""
+    """A file that can be downloaded in the emulated web. An MSI names its `product` and `version`; `kind` is eflow or msi."""
 
     size: int = 0
     sha256: str = ""
     product: str = ""
     version: str = ""
     status: int = 200
+    kind: str = "eflow"
 
 
 @dataclass(slots=True)

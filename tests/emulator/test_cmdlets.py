@@ -40,6 +40,7 @@ TOUR = (
     "Get-NetNat",
     "Get-NetNatStaticMapping",
     "Get-NetRoute",
+    "Get-NetTCPConnection",
     "Get-Process",
     "Get-Service",
     "Get-VM",

@@ -138,7 +138,7 @@ def test_a_package_leaves_its_entry_and_a_newer_one_takes_its_place() -> None:
     world = World()
     world.machine.files.folder("C:\\cache")
     for version in ("1.0", "2.0"):
-        world.estate.site.web[f"https://x/{version}"] = WebFile(1 << 20, version[0] * 64, "Windows Admin Center", version)
+        world.estate.site.web[f"https://x/{version}"] = WebFile(1 << 20, version[0] * 64, "Windows Admin Center", version, kind="msi")
         world.rows(f"Invoke-WebRequest -Uri https://x/{version} -OutFile C:\\cache\\{version}.msi")
         assert world.program(MSIEXEC, "/i", f"C:\\cache\\{version}.msi", "/qn").exit == 0
     rows = world.rows(f"Get-ItemProperty -Path {UNINSTALL}\\* -Name DisplayName,DisplayVersion,PSChildName")

@@ -137,3 +137,9 @@ def test_disabling_the_management_adapter_cuts_the_host_off() -> None:
     assert not world.machine.answers()
     world.rows("Enable-NetAdapter -Name Ethernet")
     assert world.machine.answers()
+
+
+def test_the_connection_of_the_controller_ends_on_the_management_address() -> None:
+    rows = World().rows("Get-NetTCPConnection -LocalPort 5985,5986 -State Established")
+    assert [(r["LocalAddress"], r["LocalPort"]) for r in rows] == [("10.20.7.11", 5985)]
+    assert World().error("Get-NetTCPConnection -LocalPort 1") == "CmdletizationQuery_NotFound_LocalPort,Get-NetTCPConnection"

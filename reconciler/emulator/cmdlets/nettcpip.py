@@ -15,6 +15,8 @@ from reconciler.emulator.parts import Adapter, Address
 from reconciler.emulator.timeline import schedule
 
 FOREVER = timedelta(days=10675199, seconds=10085, microseconds=477580)
+WINRM, CONTROLLER = 5985, "10.255.0.10"
+STATES = {"Listen": 2, "Established": 5}
 TENTATIVE = 3.0  # windows-outputs Trap 21: a new address is Tentative at first
 FILTERS = {
     "IPAddress": ("IPAddress", "IPAddress"),
@@ -227,6 +229,18 @@ def get_configuration(machine: Machine, bound: Bound) -> Iterator[Mapping[str, A
         for a in machine.adapters
     ]
     yield from select(machine, bound, rows, "MSFT_NetIPInterface", {name: (name, name) for name in ("InterfaceAlias", "InterfaceIndex")})
+
+
+@cmdlet("Get-NetTCPConnection", "windows-outputs Get-NetTCPConnection; numbers of State follow MSFT_NetTCPConnection (unverified)")
+def get_connection(machine: Machine, bound: Bound) -> Iterator[Mapping[str, Any]]:
+    """The listener of WinRM and the connection over which this question came."""
+    listening = {"LocalAddress": "::", "LocalPort": WINRM, "RemoteAddress": "::", "RemotePort": 0, "state": "Listen", "OwningProcess": 4}
+    here = {"LocalAddress": machine.uplink, "LocalPort": WINRM, "RemoteAddress": CONTROLLER, "RemotePort": 50311, "state": "Established", "OwningProcess": 4}
+    rows = [listening, here] if machine.uplink else [listening]
+    names = ("LocalAddress", "LocalPort", "RemoteAddress", "RemotePort", "OwningProcess")
+    filters = {name: (name, name) for name in names} | {"State": ("state", "State")}
+    for found in select(machine, bound, rows, "MSFT_NetTCPConnection", filters):
+        yield {**{n: v for n, v in found.items() if n != "state"}, "State": STATES[found["state"]]}
 
 
 @cmdlet("Get-DnsClientServerAddress", "windows-outputs Get-DnsClientServerAddress")
