@@ -82,13 +82,14 @@ class Cell:
         self._guard = Guard(shared.every)
         self._said: dict[tuple[ResourceId | None, Watched], str] = {}
         self._boot = ""
-        self._failures = 0
+        self._failures = 0  # looks in a row that came to nothing
+        self._denied = 0  # corrections in a row that another's lease kept us from
         self._lost: datetime | None = None  # since when it is not seen
 
     # -- one visit
 
     async def visit(self, order: Order) -> None:
-        """Wait for the host's place in the sweep, look, mend; while it cannot be seen, try again with growing pauses."""
+        """Wait for the host's place in the sweep, look, mend; while it cannot be seen or had, try again with growing pauses."""
         self.busy = True
         waiting = True
         try:
@@ -99,17 +100,18 @@ class Cell:
                 if waiting:
                     waiting = False
                     order.done(self.host)
-                if not self._failures or await self._again(order):
+                if await self._rested(order):
                     return
         finally:
             self.busy = False
             if waiting:
                 order.done(self.host)
 
-    async def _again(self, order: Order) -> bool:
-        """Whether there is no further try in this sweep."""
-        at = self._clock.now() + backoff(self._failures, self._shared.every)
-        return at >= order.end or await pause(self._clock, at, self._shared.ending)
+    async def _rested(self, order: Order) -> bool:
+        """Wait for another try in this sweep; whether there is none."""
+        tries = max(self._failures, self._denied)
+        at = self._clock.now() + backoff(max(tries, 1), self._shared.every)
+        return not tries or at >= order.end or await pause(self._clock, at, self._shared.ending)
 
     async def _guarded(self, order: Order) -> None:
         """The loop outlives every defect: it is said, and the host is looked at anew in the next sweep."""
@@ -128,6 +130,7 @@ class Cell:
             return
         desired, plan, given_up = self._decide(*seen)
         found = conditions(plan, given_up)
+        self._denied *= corrects(plan)
         if corrects(plan) and not self._shared.ending.is_set():
             async with self._shared.slots.mends:
                 found = (*found, *await self._mend(plan, desired, order.specs.commit))
@@ -198,7 +201,9 @@ class Cell:
         run = HostRun(env.name_run(), commit, plan, desired, env, corrections.hear, self._shared.ending)
         self.mending = True
         try:
-            return corrections.left(await cut_short(self._shared.group, self._grace, run.run))
+            left = corrections.left(await cut_short(self._shared.group, self._grace, run.run))
+            self._denied = self._denied + 1 if corrections.denied else 0
+            return left
         finally:
             self.mending = False
 

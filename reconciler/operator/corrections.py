@@ -76,11 +76,20 @@ class Corrections:
             found.append(self._not_seen(self._unseen))
         return tuple(found)
 
+    @property
+    def denied(self) -> bool:
+        """Another held the lease: nothing was done."""
+        return self._unseen is not None and _code(self._unseen) == LEASE_HELD
+
     def _not_done(self, id: ResourceId, event: Event) -> Condition:
         diagnostics = (event.diagnostic,) if event.diagnostic else ()
         return Condition(Watched.FAILED, id, self._scrub(event.text), f"failed {event.action}", next=f"reconcile apply {id}", diagnostics=diagnostics)
 
     def _not_seen(self, event: Event) -> Condition:
-        code = event.diagnostic.code if event.diagnostic else ""
-        what = Watched.WAITING if code == LEASE_HELD else Watched.UNSEEN
+        code = _code(event)
+        what = Watched.WAITING if self.denied else Watched.UNSEEN
         return Condition(what, None, self._scrub(event.text), f"{what} {code}", code)
+
+
+def _code(event: Event) -> str:
+    return event.diagnostic.code if event.diagnostic else ""

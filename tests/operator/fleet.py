@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 from collections.abc import Awaitable, Callable
@@ -17,13 +18,13 @@ from reconciler.core.kinds import Registry
 from reconciler.core.resources import Host
 from reconciler.core.transport import Target, Writer
 from reconciler.emulator.estate import Estate
-from reconciler.emulator.lease import STORE, store
+from reconciler.emulator.lease import STORE, current, uptime
 from reconciler.emulator.skus import HostWish
 from reconciler.engine.apply import apply
 from reconciler.engine.environment import Environment, Request
 from reconciler.engine.link import Linked, link
 from reconciler.engine.planning import make_plan
-from reconciler.hosts.emulated import connect
+from reconciler.hosts.emulated import Cut, connect
 from reconciler.manifests import load
 from reconciler.operator.events import Watched, WatchEvent
 from reconciler.operator.loop import WatchEnd, watch
@@ -86,10 +87,10 @@ class Fleet:
         plan = await make_plan(self.load(), Request(), env)
         await apply(plan, self.load(), Request(), env, lambda _: None, anyio.Event())
 
-    def env(self, by: str = "loop") -> Environment:
+    def env(self, by: str = "loop", cut: Cut | None = None) -> Environment:
         clock = self.estate.clock
         numbers = itertools.count(1)
-        reach = connect(self.estate, clock)
+        reach = connect(self.estate, clock, cut=cut)
 
         def connecting(target: Target) -> AbstractAsyncContextManager[Writer]:
             if target.host.name in self.broken:
@@ -125,6 +126,10 @@ class Fleet:
         """SIGTERM, as soon as this is said."""
         self._stops_at = what
 
+    def copy(self) -> Fleet:
+        """The same fleet as it is now, in a world of its own."""
+        return Fleet(self.path, copy.deepcopy(self.estate), self.registry)
+
     # -- what others do
 
     def breaks(self, host: str) -> None:
@@ -150,8 +155,10 @@ class Fleet:
         return (event.at - self.events[0].at) / MINUTE
 
     def lease(self, host: str) -> object:
-        """Who holds it; None when it is free."""
-        return json.loads(store(self.estate.machine(host))["lease"])["holder"]
+        """Who holds it; None when it is free, or lapsed."""
+        machine = self.estate.machine(host)
+        lease = current(machine)
+        return lease["holder"] if lease["until"] > uptime(machine) else None
 
     def addresses(self, host: str) -> list[str]:
         return [held.address for _, held in self.estate.machine(host).addresses()]
