@@ -118,7 +118,7 @@ def converge(want: EflowVm, now: EflowVmState | None, changes: Changes[EflowVmSt
 
 
 def _install(want: EflowVm) -> Iterator[Action]:
-    """Fetched once under the name of its hash, and compared before it is run."""
+    """One job: fetched under the name of its hash, compared, run. Apart, a download that ended would be done again after a crash."""
     installer = want.installer
     sha256 = installer.sha256.lower()
     msi = rf"{CACHE}\{sha256}.msi"
@@ -128,12 +128,14 @@ def _install(want: EflowVm) -> Iterator[Action]:
         FETCH(Uri=installer.url, OutFile=msi, UseBasicParsing=True, seconds=3600),
         HASH(LiteralPath=msi, Algorithm="SHA256", select=("Hash",), good=Good(returns={"Hash": sha256}), seconds=600),
     )
-    yield Action("download", f"download EFLOW {installer.version} and compare its SHA-256", fetch, span(20, 60), within=5 * MINUTE, long=True)
     yield Action(
         "install",
-        f"install EFLOW {installer.version} ({want.product})",
-        (MSIEXEC("/i", msi, "/qn", "/norestart", *folders, good=INSTALLED, seconds=1800),),
-        span(40, 60),
+        f"download EFLOW {installer.version} ({want.product}), compare its SHA-256, install it",
+        (
+            *fetch,
+            MSIEXEC("/i", msi, "/qn", "/norestart", *folders, good=INSTALLED, seconds=1800),
+        ),
+        span(60, 120),
         reboot=Reboot.POSSIBLE,
         until={"version": installer.version},
         within=5 * MINUTE,

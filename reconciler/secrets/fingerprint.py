@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from functools import lru_cache
 
 _FORM = re.compile(r"scrypt:((?:[0-9a-f]{2}){8,64}):([0-9a-f]{64})")
 
@@ -18,8 +19,9 @@ def new_salt() -> bytes:
     return secrets.token_bytes(16)
 
 
+@lru_cache(maxsize=4096)
 def fingerprint(value: str, salt: bytes) -> str:
-    """`scrypt:<salt>:<hash>`, both in hex. The same value and salt give the same text."""
+    """`scrypt:<salt>:<hash>`, both in hex. The same value and salt give the same text, and cost once per process."""
     made = hashlib.scrypt(value.encode("utf-8", "surrogatepass"), salt=salt, n=2**14, r=8, p=1, dklen=32)
     return f"scrypt:{salt.hex()}:{made.hex()}"
 

@@ -266,16 +266,15 @@ def test_a_vm_without_an_installed_product_is_never_installed_over() -> None:
 
 def test_on_a_bare_host_it_is_downloaded_compared_installed_and_deployed() -> None:
     want = spec(cpuCount=2, memoryInMB=4096, vmDataSize=20)
-    download, install, deploy = steps(want, None, changed(cpuCount=2, memoryInMB=4096, vmDataSize=20))
-    assert called([download, install, deploy]) == [
-        ("download", ["New-Item", "Invoke-WebRequest", "Get-FileHash"]),
-        ("install", ["msiexec.exe"]),
+    install, deploy = steps(want, None, changed(cpuCount=2, memoryInMB=4096, vmDataSize=20))
+    assert called([install, deploy]) == [
+        ("install", ["New-Item", "Invoke-WebRequest", "Get-FileHash", "msiexec.exe"]),
         ("deploy", ["Deploy-Eflow"]),
     ]
     msi = rf"C:\Program Files\reconciler\cache\{SHA.lower()}.msi"
-    assert parameters(download, 1) == {"Uri": INSTALLER["url"], "OutFile": msi, "UseBasicParsing": True}
-    assert download.calls[2].good == Good(returns={"Hash": SHA.lower()})  # type: ignore[union-attr]
-    program = install.calls[0]
+    assert parameters(install, 1) == {"Uri": INSTALLER["url"], "OutFile": msi, "UseBasicParsing": True}
+    assert install.calls[2].good == Good(returns={"Hash": SHA.lower()})  # type: ignore[union-attr]
+    program = install.calls[3]
     assert isinstance(program, ProgramCall)
     assert program.arguments == ("/i", msi, "/qn", "/norestart")
     assert program.good == Good(exit=(0, 3010))
@@ -290,12 +289,12 @@ def test_on_a_bare_host_it_is_downloaded_compared_installed_and_deployed() -> No
     }
     assert deploy.calls[0].good == Good(returns="OK")  # type: ignore[union-attr]
     assert (install.reboot, install.until, deploy.until) == (Reboot.POSSIBLE, {"version": "1.5.3.12025"}, {"deployed": True})
-    assert all(action.long and action.disruption is Disruption.NONE for action in (download, install, deploy))
+    assert all(action.long and action.disruption is Disruption.NONE for action in (install, deploy))
 
 
 def test_folders_of_the_msi_are_its_own_properties() -> None:
     want = spec(installer=INSTALLER | {"installDir": r"D:\EFLOW", "vhdxDir": r"D:\Disks"})
-    program = steps(want, None, changed())[1].calls[0]
+    program = steps(want, None, changed())[0].calls[3]
     assert isinstance(program, ProgramCall)
     assert program.arguments[4:] == (r"INSTALLDIR=D:\EFLOW", r"VHDXDIR=D:\Disks")
 
@@ -373,7 +372,7 @@ def test_a_vm_stopped_by_hand_is_started() -> None:
 
 
 def test_a_fresh_vm_that_shall_be_off_is_stopped_at_the_end() -> None:
-    assert [action.name for action in steps(spec(powerState="Off"), None, changed())] == ["download", "install", "deploy", "stop"]
+    assert [action.name for action in steps(spec(powerState="Off"), None, changed())] == ["install", "deploy", "stop"]
 
 
 def test_dns_telemetry_and_features_are_set_in_place() -> None:
@@ -391,7 +390,7 @@ def test_dns_telemetry_and_features_are_set_in_place() -> None:
 
 def test_a_fresh_vm_has_its_features_off_already() -> None:
     want = spec(dpsTpm=True, defender=False)
-    assert [action.name for action in steps(want, None, changed(dpsTpm=True, defender=False))][3:] == ["switch on DpsTpm"]
+    assert [action.name for action in steps(want, None, changed(dpsTpm=True, defender=False))][2:] == ["switch on DpsTpm"]
 
 
 def test_nothing_to_do_is_no_action() -> None:
