@@ -64,7 +64,7 @@ def _files(path: Path) -> Sequence[Path]:
 
 
 def snapshot_text(snapshot: Snapshot) -> str:
-    return json.dumps(snapshot.to_json(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    return json.dumps(snapshot.to_json(), indent=1, sort_keys=True) + "\n"
 
 
 def write_snapshots(out: Path, snapshots: Mapping[str, Snapshot]) -> list[Path]:

@@ -62,7 +62,8 @@ class Screen:
         self.out.file.flush()
 
     def json(self, data: Mapping[str, Any]) -> None:
-        self.text(json.dumps(data, indent=1, ensure_ascii=not self.utf8) + "\n")
+        """ASCII throughout: whoever wrote the texts in it, a terminal has nothing to obey."""
+        self.text(json.dumps(data, indent=1) + "\n")
 
     def ask(self, question: str) -> str:
         """What a person types; nothing where nobody can."""

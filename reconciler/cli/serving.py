@@ -41,6 +41,8 @@ def serve(command: Callable[..., int], name: str, arguments: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
+    except SystemExit:  # rich ends like this when nobody reads on
+        return PIPE_CLOSED
     except BaseExceptionGroup as group:
         return _failed(_first(group), sessions)
     except Exception as failure:  # noqa: BLE001 - the boundary: a stranger reads words, not a traceback

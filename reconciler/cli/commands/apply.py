@@ -38,12 +38,12 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be applied. `saved`: a plan that was read and agreed to before."""
+    """What is to be applied. `saved`: the file of a plan that was read and agreed to before."""
 
     plan: Plan
     linked: Linked
     request: Request
-    saved: bool = False
+    saved: str = ""
 
 
 def command(session: Session, selection: Selection, yes: Yes = False, replace: Replace = None, max_disruption: MaxDisruption = "") -> int:
@@ -65,7 +65,7 @@ def command(session: Session, selection: Selection, yes: Yes = False, replace: R
 def _saved(session: Session, path: Path) -> Job:
     plan, linked = load(read_text(path), session.registry)
     hosts = tuple(host.name for host in plan.hosts)
-    return Job(plan, linked, Request(Scope(hosts), Limits(plan.max_disruption, plan.replace), plan.specs), saved=True)
+    return Job(plan, linked, Request(Scope(hosts), Limits(plan.max_disruption, plan.replace), plan.specs), str(path))
 
 
 def _may_ask(session: Session, yes: bool, selection: Selection) -> None:
@@ -116,10 +116,10 @@ def _do(session: Session, job: Job, env: Environment, selection: Selection) -> i
             tell.note(f"run {job.plan.id} · leases on {', '.join(hosts[:6])}{' …' if len(hosts) > 6 else ''} · Ctrl-C once: no new step")
         walk = partial(apply, job.plan, job.linked, job.request, env, tell)
         ended = anyio.run(interruptible, walk, lambda: tell.note(f"^C  {stopping(tell.board.running())}"))
-    return _end(session, job.plan, ended, tell.board.running(), said)
+    return _end(session, job, ended, tell.board.running(), said)
 
 
-def _end(session: Session, plan: Plan, ended: Ended[RunReport], running: list[str], said: Said) -> int:
+def _end(session: Session, job: Job, ended: Ended[RunReport], running: list[str], said: Said) -> int:
     report = ended.value
     page = session.screen.page()
     if report is None:
@@ -127,10 +127,10 @@ def _end(session: Session, plan: Plan, ended: Ended[RunReport], running: list[st
         session.screen.complain(page)
         return INTERRUPTED
     if session.json:
-        session.screen.json(run_json(report, plan))
+        session.screen.json(run_json(report, job.plan))
     else:
         if any(host.diagnostics or host.stale for host in report.hosts):
             session.screen.text("\n")
-        report_page(page, report, plan, said, session.line)
+        report_page(page, report, job.plan, said, session.line, job.saved)
         session.screen.show(page)
     return report.exit_code

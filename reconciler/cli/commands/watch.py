@@ -59,6 +59,6 @@ def _load(session: Session) -> Linked:
 
 def _say(session: Session, event: WatchEvent) -> None:
     if session.json:
-        session.screen.text(json.dumps(watch_json(event), ensure_ascii=not session.screen.utf8) + "\n")
+        session.screen.text(json.dumps(watch_json(event)) + "\n")
     else:
         session.screen.note(watch_line(event, session.said(), short=session.screen.terminal), style(event))

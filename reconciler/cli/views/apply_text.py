@@ -8,7 +8,8 @@ from dataclasses import replace
 from reconciler.cli.hints import Said
 from reconciler.cli.views.frames import Lines, frames
 from reconciler.cli.views.page import Page
-from reconciler.cli.views.words import clock, count, names, one_line, span, span_seconds, stamp
+from reconciler.cli.views.plan_text import specs_text
+from reconciler.cli.views.words import clock, count, moment, names, one_line, span, span_seconds, stamp
 from reconciler.core.diagnostics import Diagnostic
 from reconciler.core.plan import HostPlan, Plan
 from reconciler.engine.events import Event, Happening, HostReport, RunReport
@@ -105,14 +106,14 @@ def _state(report: HostReport) -> str:
     return "as declared"
 
 
-def report_page(page: Page, report: RunReport, plan: Plan, said: Said, lines: Lines) -> None:
-    """Failures in full, then the last line of the run and what to type next."""
+def report_page(page: Page, report: RunReport, plan: Plan, said: Said, lines: Lines, saved: str = "") -> None:
+    """Failures in full, then the last line of the run and what to type next. `saved`: the file that the plan came from."""
     by_host = {host.name: host for host in plan.hosts}
     frames(page, (_with_standing(d, h, by_host) for h in report.hosts for d in h.diagnostics), lines)
     for host in report.hosts:
         if host.stale:
             page.blank()
-            _stale(page, host, said)
+            _stale(page, host, plan, said, saved)
     page.blank()
     page.say(f"run {report.run}: {_counts(report)} in {clock(report.seconds)}{_verdict(report, plan)}", "bold")
     for host in report.hosts:
@@ -139,8 +140,11 @@ def _blocked_before(plan: HostPlan, id: object) -> bool:
     return any(step.id == id and step.blocked for step in plan.steps)
 
 
-def _stale(page: Page, host: HostReport, said: Said) -> None:
+def _stale(page: Page, host: HostReport, plan: Plan, said: Said, saved: str) -> None:
     page.say(f"error[PLN003]: {host.host} is not as it was when this plan was made; nothing more was done there", "bold red", hang=4)
+    if saved:
+        steps = sum(1 for step in plan.steps() if step.runs)
+        page.term("plan", f"{saved}, made {moment(plan.made)}{f' by {plan.by}' if plan.by else ''} from {specs_text(plan.specs)}, {count(steps, 'step')}")
     for moved in host.stale:
         page.term("moved", one_line(moved))
     page.term("next", f"{said.command('plan', host.host)}    (a new plan, for the host as it is)")

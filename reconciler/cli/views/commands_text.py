@@ -8,6 +8,7 @@ from reconciler.cli.views.fold import shown_steps
 from reconciler.cli.views.words import one_line
 from reconciler.core.calls import AnyCall
 from reconciler.core.plan import HostPlan, Plan, Step
+from reconciler.wire.text import visible
 
 Printer = Callable[[Sequence[AnyCall]], str]
 HEAD = "# Windows PowerShell 5.1, elevated\n"
@@ -26,7 +27,7 @@ def host_commands(host: HostPlan, printer: Printer) -> str:
             waiting.pop(0)
             out.append(_reboot(host))
         out.append(_step(step, host, printer))
-    return "".join(out + [_reboot(host) for _ in waiting])
+    return visible("".join(out + [_reboot(host) for _ in waiting]))
 
 
 def _reboot(host: HostPlan) -> str:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 from rich.text import Text
 
+from reconciler.wire.text import visible
+
 # How to say it where the console knows ASCII only. Anything else is escaped by the screen.
 ASCII = str.maketrans(
     {
@@ -44,6 +46,8 @@ class Page:
         self.lines: list[Text] = []
 
     def spell(self, text: str) -> str:
+        """`text` as this page may show it: nothing in it moves a cursor or breaks a line, whoever wrote it."""
+        text = visible(text).replace("\n", " ⏎ ")
         return text if self.utf8 else text.translate(ASCII).encode("ascii", "backslashreplace").decode()
 
     def blank(self) -> None:
