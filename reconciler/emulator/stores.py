@@ -7,11 +7,14 @@ parents; rights and error ids are the cmdlets' business.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+DRIVE = re.compile(r"[A-Za-z]:")
+HOME = "C:\\Users\\Administrator"
 HIVES = {
     "hkey_local_machine": "HKLM",
     "hkey_current_user": "HKCU",
@@ -118,10 +121,12 @@ class FileEntry:
 
 
 def file_path(path: str) -> str:
-    """`path` without doubled or trailing separators and with backslashes."""
-    drive, colon, rest = path.replace("/", "\\").partition(":")
-    parts = [part for part in rest.split("\\") if part and part != "."]
-    return drive.upper() + colon + "\\" + "\\".join(parts)
+    """`path` without doubled or trailing separators and with backslashes; a relative one starts in the account's own folder."""
+    said = path.replace("/", "\\")
+    if not DRIVE.match(said):
+        said = "C:" + said if said.startswith("\\") else f"{HOME}\\{said}"
+    parts = [part for part in said[2:].split("\\") if part and part != "."]
+    return said[:2].upper() + "\\" + "\\".join(parts)
 
 
 def parent(path: str) -> str:

@@ -39,6 +39,9 @@ class Bound:
     cut: bool = False
 
     def __getitem__(self, name: str) -> Any:
+        """What was bound to a parameter. One that is not there belongs to a parameter set that is not emulated: said aloud."""
+        if name not in self.values:
+            raise CmdletError("NotEmulated", "NotImplemented", f"{self.name}: the parameter set {self.set} is not emulated (-{name} is missing).")
         return self.values[name]
 
     def __contains__(self, name: str) -> bool:
