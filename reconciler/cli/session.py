@@ -34,7 +34,7 @@ from reconciler.engine.planning import unknown_targets
 from reconciler.hosts.emulated import connect
 from reconciler.kinds import registry
 from reconciler.manifests import Lines, load, sources
-from reconciler.rules import RULES
+from reconciler.rules import RULES, WORDS
 from reconciler.secrets import Vault
 
 LETTERS = "23456789abcdefghjkmnpqrstvwxyz"  # none that is read for another
@@ -83,7 +83,7 @@ class Session:
 
     @cached_property
     def registry(self) -> Registry:
-        return registry(RULES)
+        return registry(RULES, WORDS)
 
     @cached_property
     def manifest(self) -> Manifest:

@@ -89,6 +89,7 @@ class Step:
     repair: bool = False
     gone: int = 0  # of a replace: how many of its actions take the old away
     pending_restart: str = ""  # why what is seen takes effect only after a restart
+    missing: str = ""  # it is not there, and why nothing is done about it: what needs it cannot be made
     desired: Resource | None = None
 
     @property
@@ -231,6 +232,9 @@ class Plan:
     by: str = ""
     seconds: float = 0.0  # how long looking took
     whole: bool = False  # the whole fleet was loaded and asked for: pruning was possible
+    targets: tuple[str, ...] = ()  # what was asked for, so that a saved plan is decided again within the same bounds
+    exclude: tuple[str, ...] = ()
+    destroy: tuple[str, ...] = ()
 
     def steps(self) -> Iterator[Step]:
         for host in self.hosts:

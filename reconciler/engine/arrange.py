@@ -29,7 +29,7 @@ def arrange(steps: Sequence[Step], limits: Limits) -> tuple[tuple[Step, ...], tu
 
 def restarts(step: Step) -> bool:
     """Whether what a step makes, or what is seen of it, takes effect only after a restart."""
-    return bool(step.pending_restart) or (step.verb.acts and not step.blocked and step.reboot is Reboot.NEEDED)
+    return not step.blocked and (bool(step.pending_restart) or (step.verb.acts and step.reboot is Reboot.NEEDED))
 
 
 def _levels(steps: Sequence[Step]) -> dict[ResourceId, int]:
@@ -40,7 +40,7 @@ def _levels(steps: Sequence[Step]) -> dict[ResourceId, int]:
         if step.id not in levels:
             levels[step.id] = step.level
             needed = [by_id[need] for need in step.needs if need in by_id]
-            levels[step.id] = max((level(need) + restarts(need) for need in needed), default=step.level)
+            levels[step.id] = max([step.level, *(level(need) + restarts(need) for need in needed)])
         return levels[step.id]
 
     for step in steps:

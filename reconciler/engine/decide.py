@@ -24,9 +24,9 @@ from reconciler.core.resources import DriftPolicy, Resource
 from reconciler.engine.arrange import arrange
 from reconciler.engine.desired import Desired, brought, is_part
 from reconciler.engine.diff import compare, everything, project
-from reconciler.engine.ledger import INTENT, Record, recorded_spec
+from reconciler.engine.ledger import INTENT, Record, needed, recorded_spec, renamed
 from reconciler.engine.link import LATER_KEY, attribute
-from reconciler.engine.prune import destroy, prune
+from reconciler.engine.prune import destroy, left_behind, prune
 from reconciler.engine.restrain import restrain
 from reconciler.engine.shapes import shape
 from reconciler.engine.view import HostView
@@ -61,6 +61,17 @@ def _notes(view: HostView) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def _watched(base: Step, seen: Observation) -> Step:
+    """A resource that is only to be looked at."""
+    match seen:
+        case Unseen():
+            return replace(base, verb=Verb.UNSEEN, why=seen.why, code=seen.code)
+        case Absent():
+            return replace(base, why="observed only", missing="only observed")
+        case Busy() | Present():
+            return replace(base, why="observed only")
+
+
 class _Drafts:
     """Decides every declared resource, needs first, over a projected state that grows as it goes."""
 
@@ -72,6 +83,7 @@ class _Drafts:
             kind: {key: p.state for key, p in looked.items()} for kind, looked in view.kinds.items() if not isinstance(looked, Unseen)
         }
         self.by_id = {resource.id: resource for resource in desired.resources}
+        self.records: Mapping[ResourceId, Record] = {**view.records.by_id, **renamed(desired.resources, view.records)}
 
     def all(self) -> list[Step]:
         for resource in self._needs_first():
@@ -79,26 +91,26 @@ class _Drafts:
         return [self.steps[resource.id] for resource in self.desired.resources]
 
     def _needs_first(self) -> list[Resource]:
+        """Depth first with a stack of its own: a chain of needs may be longer than Python's."""
         done: dict[ResourceId, Resource] = {}
-
-        def visit(resource: Resource) -> None:
-            if resource.id in done:
-                return
-            for need in resource.needs:
-                if need.target in self.by_id and need.target not in done:
-                    visit(self.by_id[need.target])
-            done[resource.id] = resource
-
-        for resource in self.desired.resources:
-            visit(resource)
+        stack = list(reversed(self.desired.resources))
+        while stack:
+            resource = stack[-1]
+            waiting = [] if resource.id in done else [self.by_id[n.target] for n in resource.needs if n.target in self.by_id and n.target not in done]
+            if waiting:
+                stack += reversed(waiting)
+            else:
+                done.setdefault(resource.id, stack.pop())
         return list(done.values())
 
     # -- values that come from states
 
     def _resolve(self, resource: Resource) -> Resource:
-        """Put in what a Later stands for, where it can be seen now."""
+        """Put in what a Later stands for, where it can be seen now; one of an optional field that stands for nothing is left out."""
         laters = {name: value for name, value in resource.spec.__dict__.items() if isinstance(value, Later)}
         known = {name: value for name, later in laters.items() if (value := self._look_up(later)) is not None}
+        marks = shape(type(resource.spec)).marks
+        known |= {name: None for name, later in laters.items() if name not in known and not marks[name].required and self._holds_nothing(later)}
         kind = self.desired.registry[resource.kind]
         if not known:
             return resource
@@ -114,30 +126,79 @@ class _Drafts:
         key = declared.key if declared else Key(target.name.casefold())
         return attribute(self.reach.get(target.kind, {}).get(key), later.field)
 
+    def _holds_nothing(self, later: Later) -> bool:
+        """Its target is there and seen, nothing is to change about it, and it has no such value."""
+        target = ResourceId.parse(later.resource)
+        step = self.steps.get(target)
+        there = step.key if step is not None else Key(target.name.casefold())
+        settled = step is None or step.verb in (Verb.NOTHING, Verb.ADOPT)
+        return settled and there in self.reach.get(target.kind, {})
+
+    def _unfounded(self, resource: Resource) -> Block | Unseen | None:
+        """A value that is to come from something others made, and does not."""
+        for name, value in resource.spec.__dict__.items():
+            if not isinstance(value, Later) or (target := ResourceId.parse(value.resource)) in self.by_id:
+                continue
+            looked = self.view.kinds.get(target.kind)
+            if looked is None or isinstance(looked, Unseen):
+                return Unseen(f"{name} comes from {target.local}, which could not be seen")
+            lack = f"has no {value.field}" if Key(target.name.casefold()) in looked else "is not there"
+            return Block("PLN035", f"{name} comes from {target.local}, which {lack}", f"make it, or write {name}")
+        return None
+
     # -- one resource
 
     def _step(self, resource: Resource) -> Step:
         kind = self.desired.registry[resource.kind]
-        record = self.view.records.by_id.get(resource.id)
+        record = self.records.get(resource.id)
         seen = self._observe(resource, kind)
         base = Step(resource.id, Verb.NOTHING, key=resource.key, needs=tuple(n.target for n in resource.needs), sources=resource.sources, desired=resource)
         if resource.common.lifecycle.observe_only:
-            return replace(base, why="observed only")
+            return _watched(base, seen)
+        unfounded = self._unfounded(resource)
+        if isinstance(unfounded, Unseen) and not isinstance(seen, Busy):
+            seen = unfounded
         match seen:
             case Busy():
                 return self._wait(base, resource, kind, seen)
             case Unseen():
                 return replace(base, verb=Verb.UNSEEN, why=seen.why, code=seen.code)
             case Absent():
-                return self._create(replace(base, level=self._behind_restart(resource, kind)), resource, kind, record)
+                step = self._absent(replace(base, level=self._behind_restart(resource, kind)), resource, kind, record)
             case Present():
-                return self._present(base, resource, kind, record, self._tainted(resource, seen))
+                step = self._present(base, resource, kind, record, seen)
+        return replace(step, blocked=unfounded) if isinstance(unfounded, Block) and step.verb.acts else step
+
+    def _absent(self, base: Step, resource: Resource, kind: Kind[Any, Any], record: Record | None) -> Step:
+        """Nothing under its key. Where the record has it under another, and it is there, it is that one that has to become this."""
+        former = self._former(resource, kind, record)
+        if former is None:
+            return self._create(base, resource, kind, record)
+        found = compare(resource, former, record, self.desired.secrets.get(resource.id, NOTHING_KNOWN))
+        assert record is not None
+        step = self._policy(replace(self._replace(base, resource, kind, record, former, found.changes), why=f"it is {record.key} on record"), resource)
+        if step.verb.acts and not step.blocked:
+            self._reach(resource, kind, None, everything(resource, record))
+        return step
+
+    def _former(self, resource: Resource, kind: Kind[Any, Any], record: Record | None) -> Present[Any] | None:
+        """What we made for this resource under a key that it no longer has, where it would otherwise be left behind."""
+        if record is None or record.key == resource.key or resource.key.startswith(LATER_KEY) or self._goes_with(resource) or left_behind(kind, record):
+            return None
+        if any((other.kind, other.key) == (resource.kind, record.key) for other in self.desired.resources):
+            return None
+        looked = self.view.kinds.get(kind.name)
+        return None if looked is None or isinstance(looked, Unseen) else looked.get(record.key)
+
+    def _goes_with(self, resource: Resource) -> Step | None:
+        """The parent that takes this part along when it is replaced."""
+        parents = (self.steps.get(need.target) for need in resource.needs)
+        return next((p for p in parents if p is not None and p.verb is Verb.REPLACE and is_part(self.desired.registry, p.id.kind, resource.kind)), None)
 
     def _observe(self, resource: Resource, kind: Kind[Any, Any]) -> Observation:
-        for need in resource.needs:
-            parent = self.steps.get(need.target)
-            if parent is not None and parent.verb is Verb.REPLACE and is_part(self.desired.registry, parent.id.kind, resource.kind):
-                return Absent(f"goes with {parent.id.local}")
+        parent = self._goes_with(resource)
+        if parent is not None:
+            return Absent(f"goes with {parent.id.local}")
         return self.view.observe(kind, resource.id, resource.key, kind.requires(resource.spec))
 
     def _behind_restart(self, resource: Resource, kind: Kind[Any, Any]) -> int:
@@ -146,11 +207,14 @@ class _Drafts:
         pending = (c for c in kind.requires(resource.spec) if self.view.capabilities.get(c.name) is CapabilityState.PENDING_RESTART)
         return int(any(c.name not in given for c in pending))
 
-    def _tainted(self, resource: Resource, seen: Present[Any]) -> Present[Any]:
-        """Left-overs that the kind sees, a failed job of ours, or what the record kept of one."""
-        job = self.view.failed_job(resource.id)
-        record = self.view.records.by_id.get(resource.id)
-        why = seen.tainted or (f"job {job} failed" if job else "") or (record.tainted if record and record.phase == INTENT else "")
+    def _tainted(self, resource: Resource, seen: Present[Any], record: Record | None, changes: Changes[Any]) -> Present[Any]:
+        """Left-overs that the kind sees; else, while it is not as declared, what a failed job of ours that was to make it left.
+
+        A failed job that was to change what had been as declared leaves that, and the change is tried again.
+        """
+        job = None if record is not None and record.applied else self.view.failed_job(resource.id)
+        ours = (f"job {job} failed" if job else "") or (record.tainted if record and record.phase == INTENT else "")
+        why = seen.tainted or (ours if changes else "")
         return replace(seen, tainted=why) if why else seen
 
     def _wait(self, base: Step, resource: Resource, kind: Kind[Any, Any], seen: Busy) -> Step:
@@ -168,11 +232,15 @@ class _Drafts:
         step = self._policy(step, resource)
         if step.verb.acts and not step.blocked:
             self._reach(resource, kind, None, changes)
-        return step
+        return step if step.verb.acts else replace(step, missing=step.why)
 
     def _present(self, base: Step, resource: Resource, kind: Kind[Any, Any], record: Record | None, seen: Present[Any]) -> Step:
         found = compare(resource, seen, record, self.desired.secrets.get(resource.id, NOTHING_KNOWN))
+        seen = self._tainted(resource, seen, record, found.changes)
         base = replace(base, unverified=found.unverified, foreign=record is None, pending_restart=seen.reboot or "")
+        if record is not None and self._former(resource, kind, record) is not None:
+            why = f"it is {record.key} on record, and {resource.key} is there already and is not ours"
+            return replace(base, verb=Verb.REPLACE, changes=found.changes.items, blocked=Block("PLN033", why, "take one of them away by hand"))
         if seen.tainted or any(change.immutable for change in found.changes.items):
             step = self._replace(base, resource, kind, record, seen, found.changes)
         elif not found.changes:
@@ -206,8 +274,9 @@ class _Drafts:
         ours = recorded_spec(resource, self.desired.hashes.get(resource.id, NOTHING_KNOWN))
         marks = shape(type(resource.spec)).marks
         moved = any(ours.get(name) != record.spec.get(name) for name, mark in marks.items() if not mark.how and not mark.part and not mark.write_only)
-        protected = record.lifecycle.prevent_destroy != resource.common.lifecycle.prevent_destroy
-        if record.phase == INTENT or moved or protected:
+        now, then = resource.common.lifecycle, record.lifecycle
+        protected = (now.prevent_destroy, now.deletion_policy) != (then.prevent_destroy, then.deletion_policy)
+        if record.phase == INTENT or moved or protected or record.needs != needed(resource) or (record.id, record.key) != (resource.id, resource.key):
             return replace(base, verb=Verb.ADOPT, foreign=False)
         return base
 

@@ -34,6 +34,7 @@ class Desired:
     secrets: Mapping[ResourceId, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     hashes: Mapping[ResourceId, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     missing: Mapping[ResourceId, str] = field(default_factory=lambda: MappingProxyType({}))
+    braked: str = ""  # why nothing of what is declared no more is deleted: the fleet's brake
 
 
 def brought(desired: Desired, resource: Resource) -> frozenset[str]:

@@ -16,7 +16,7 @@ from reconciler.core.changes import Cause, Change, Changes
 from reconciler.core.model import FieldMarks
 from reconciler.core.observations import Present
 from reconciler.core.resources import Resource
-from reconciler.engine.ledger import Record
+from reconciler.engine.ledger import INTENT, Record
 from reconciler.engine.shapes import Shape, shape
 
 SAME, DIFFERS, UNAVAILABLE = "same", "differs", "unavailable"
@@ -143,6 +143,8 @@ def _cause(record: Record | None, name: str, want: Any, entry: str | None = None
     """Desired equals recorded: the world moved. Desired differs from recorded: the declaration did."""
     if record is None or not record.applied:
         return Cause.NEW
+    if record.phase == INTENT and record.changing:
+        return Cause.CHANGE
     if entry is not None:
         recorded = (record.spec.get(name) or {}).get(entry)
         return Cause.DRIFT if recorded == plain(want[entry]) else Cause.CHANGE

@@ -6,7 +6,7 @@ One value per resource, canonical JSON with the id in it. Secrets stand in it as
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from types import MappingProxyType
@@ -41,6 +41,7 @@ class Record:
     needs: tuple[tuple[str, bool], ...] = ()
     actions: tuple[str, ...] = ()
     tainted: str = ""  # why only a replace helps, kept from the acknowledgement of a failed job until the old is gone
+    changing: bool = False  # an open intent of more than putting drift back: what it left undone is a change still
 
     def to_json(self) -> str:
         life = self.lifecycle
@@ -60,6 +61,7 @@ class Record:
                 "needs": [list(need) for need in self.needs],
                 "actions": list(self.actions),
                 "tainted": self.tainted,
+                "changing": self.changing,
             }
         )
 
@@ -81,6 +83,7 @@ class Record:
                 tuple((id, bound) for id, bound in data["needs"]),
                 tuple(data["actions"]),
                 data["tainted"],
+                data["changing"],
             )
         except (KeyError, TypeError, json.JSONDecodeError) as bad:
             raise ValueError(f"not a record: {bad}") from bad
@@ -110,6 +113,18 @@ class Records:
             else:
                 found[record.id] = record
         return cls(MappingProxyType(dict(sorted(found.items()))), tuple(foreign), tuple(broken))
+
+
+def needed(resource: Resource) -> tuple[tuple[str, bool], ...]:
+    """What a resource needs, as its record holds it."""
+    return tuple((str(need.target), need.bound) for need in resource.needs)
+
+
+def renamed(resources: Sequence[Resource], records: Records) -> dict[ResourceId, Record]:
+    """New id → the record of an id that is declared no more and is the same thing to the host: a resource that got another name."""
+    declared = {resource.id for resource in resources}
+    free = {(id.kind, record.key): record for id, record in records.by_id.items() if id not in declared}
+    return {r.id: free[r.kind, r.key] for r in resources if r.id not in records.by_id and (r.kind, r.key) in free} if free else {}
 
 
 def recorded_spec(resource: Resource, hashes: Mapping[str, str]) -> dict[str, Any]:

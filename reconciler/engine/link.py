@@ -89,6 +89,7 @@ class _Draft:
     needs: dict[ResourceId, Need] = field(default_factory=dict)
     deriving: set[str] = field(default_factory=set)
     derived: set[str] = field(default_factory=set)
+    dangling: set[str] = field(default_factory=set)  # references that lead nowhere: what follows from them is not missed
 
     @property
     def position(self) -> Position | None:
@@ -187,6 +188,7 @@ class _HostLinker:
     def _dangling(self, draft: _Draft, mark: FieldMarks, name: str) -> None:
         assert mark.ref is not None
         kind = mark.ref.kind
+        draft.dangling.add(mark.name)
         names = [other.id.name for (k, _), other in self.index.items() if k == kind]
         close = difflib.get_close_matches(name, names, 1, 0.5)
         helps = []
@@ -217,7 +219,7 @@ class _HostLinker:
         """The value of a field, derived first where it has a source. A ring of derivations is cut here and found as a cycle later."""
         mark = draft.shape.marks.get(name)
         if mark is None:
-            return None
+            return self._property(draft, name)
         if mark.source is None or name in draft.derived or name in draft.deriving:
             return draft.values.get(name, mark.default)
         draft.deriving.add(name)
@@ -231,6 +233,12 @@ class _HostLinker:
         elif derived is not None and not isinstance(derived, Later) and derived != draft.values[name] and source is not None:
             self._contradiction(draft, mark, derived, source)
         return draft.values[name]
+
+    def _property(self, draft: _Draft, name: str) -> Any:
+        """What a spec says of itself besides its fields, once these are derived."""
+        for mark in draft.shape.derived:
+            self._value(draft, mark.name)
+        return getattr(_construct(draft), name, None)
 
     def _derive(self, draft: _Draft, mark: FieldMarks) -> tuple[Any, Source | None]:
         assert mark.source is not None
@@ -279,14 +287,14 @@ class _HostLinker:
     # -- edges
 
     def _depend(self, draft: _Draft) -> None:
-        for local in draft.common.depends_on:
+        for number, local in enumerate(draft.common.depends_on):
             kind, _, name = local.partition("/")
             target = self.index.get((kind, name.casefold()))
             if target is None:
                 close = difflib.get_close_matches(local, [d.id.local for d in self.drafts.values()], 1)
                 hint = f"did you mean {close[0]}?" if close else "dependsOn takes Kind/name of a resource on the same host"
                 message = f"{draft.id.local} on {self.host} depends on {local}, which is not declared there"
-                self.diagnostics.append(error("LNK007", message, draft.at("dependsOn"), help=hint))
+                self.diagnostics.append(error("LNK007", message, draft.at(f"dependsOn.{number}"), help=hint))
             elif target is not draft:
                 draft.needs.setdefault(target.id, Need(target.id, "dependsOn"))
 
@@ -338,6 +346,8 @@ class _HostLinker:
 
     def _missing(self, draft: _Draft, mark: FieldMarks) -> None:
         draft.broken = True
+        if mark.source and mark.source.path.partition(".")[0] in draft.dangling:
+            return
         message = f"{draft.id.local} on {self.host} has no {mark.name}"
         hint = f"write {mark.name}"
         if mark.source and mark.source.path != "metadata.name":

@@ -29,6 +29,7 @@ from reconciler.engine.view import HostView, refresh
 LEASE = 120.0  # seconds that a lease is taken for, and renewed after half of it
 BATCH = timedelta(seconds=150)  # deadline of attached calls that name none
 LONGEST = timedelta(minutes=10)  # no attached batch holds the lease for longer; what takes longer is a job
+USUAL = 120  # seconds that the invoker gives a call that names none
 FIRST_POLL, LAST_POLL = 5.0, 15.0
 LOOKS = (1.0, 1.0, 2.0, 3.0, 5.0)  # seconds between looks while something is awaited; the last repeats
 
@@ -160,7 +161,7 @@ async def perform(session: Session, step: Step) -> None:
         before = []
         await _until(session, step, batch[-1])
     await _flush(session, step, before)
-    session.remember(_intent(session, step), step.id)
+    session.remember(_intent(session, step, tainted=not step.gone), step.id)
 
 
 async def finish(session: Session, step: Step) -> None:
@@ -205,12 +206,19 @@ def _machine(session: Session) -> list[AnyCall]:
 
 
 def _intent(session: Session, step: Step, *, tainted: bool = True) -> Record:
-    """The record as it stands from the first act until the result is seen. A delete keeps the spec it had."""
+    """The record as it stands from the first act until the result is seen. A delete keeps the spec it had.
+
+    `tainted`: the old still stands, or may; False from the moment it was taken away.
+    """
     old = session.view.records.by_id.get(step.id)
     base = _record(session, step) if step.desired is not None else old
     assert base is not None
-    why = step.why if step.verb is Verb.REPLACE and tainted else ""
-    return replace(base, phase=INTENT, plan=session.plan, commit=session.commit, applied=bool(old and old.applied), actions=step.action_names, tainted=why)
+    standing = step.verb is Verb.REPLACE and tainted
+    why = step.why if standing else ""
+    key = old.key if standing and old is not None else base.key  # a moved resource is found under its old key until that is gone
+    return replace(
+        base, key=key, phase=INTENT, plan=session.plan, commit=session.commit, applied=bool(old and old.applied), actions=step.action_names, tainted=why
+    )
 
 
 def _record(session: Session, step: Step) -> Record:
@@ -309,7 +317,7 @@ async def _job(session: Session, step: Step, action: Action) -> None:
     id = job_id(session.desired.fleet.name, step.id, session.plan, action.name)
     session.fresh = frozenset()
     job = await session.writer.start(
-        id, str(step.id), action.name, action.calls, key=session.key(step.id, action.name), epoch=session.epoch, deadline=action.within
+        id, str(step.id), action.name, action.calls, key=session.key(step.id, action.name), epoch=session.epoch, deadline=_given(action)
     )
     if job.joined:
         session.say(Happening.JOINED, id=step.id, text=job.id, action=job.action)
@@ -322,6 +330,11 @@ async def _job(session: Session, step: Step, action: Action) -> None:
         await session.writer.ack(ended.id)
         raise StepFailed(action, None, None, f"job {ended.id} ({action.name}) was {ended.phase}: what it did is seen at the next look")
     await session.writer.ack(ended.id)
+
+
+def _given(action: Action) -> timedelta:
+    """How long a job may take: what its calls are given, and what the kind waits for at least."""
+    return max(action.within, timedelta(seconds=sum(call.seconds or USUAL for call in action.calls if not isinstance(call, LedgerCall))))
 
 
 async def _watch(session: Session, id: ResourceId, job: Job, action: Action | None) -> Job:

@@ -21,29 +21,42 @@ ORPHAN = "orphan"
 
 
 def prune(desired: Desired, view: HostView) -> list[Step]:
-    """Steps for every record without a declaration; none at all unless the whole fleet is loaded and asked for."""
+    """Steps for every record without a declaration; none at all unless the whole fleet is loaded and asked for.
+
+    Nothing is deleted on a host that was not seen completely: what could not be looked at may stand on it.
+    """
     if not (desired.whole and desired.fleet.declared):
         return []
     declared = {resource.id for resource in desired.resources}
-    gone = [record for id, record in view.records.by_id.items() if id not in declared]
-    return [_step(desired, view, record, gone, asked=False) for record in gone]
+    steps = [_step(desired, view, record, asked=False) for id, record in view.records.by_id.items() if id not in declared]
+    dark = _dark(view)
+    return [replace(s, verb=Verb.UNSEEN, actions=(), changes=(), why=dark, code="HST070") if dark and s.verb is Verb.DELETE else s for s in steps]
+
+
+def _dark(view: HostView) -> str:
+    """Why nothing can be deleted now, where something of the host could not be seen."""
+    unseen = next((f"{kind} could not be seen ({looked.why})" for kind, looked in sorted(view.kinds.items()) if isinstance(looked, Unseen)), "")
+    return f"nothing is deleted while {unseen}" if unseen else ""
 
 
 def destroy(desired: Desired, view: HostView) -> list[Step]:
     """Steps for resources named one by one; a declared one is protected by its declaration, any other by its record."""
     steps = []
-    records = [view.records.by_id[id] for id in desired.destroy if id in view.records.by_id]
+    by_name = {str(id).casefold(): record for id, record in view.records.by_id.items()}
     for id in desired.destroy:
-        record = view.records.by_id.get(id)
+        record = by_name.get(str(id).casefold())
         if record is None:
             steps.append(Step(id, Verb.NOTHING, blocked=Block("PLN031", f"{id} is not in our record on this host: nothing of others is ever deleted")))
             continue
-        steps.append(_step(desired, view, record, records, asked=True))
+        steps.append(_step(desired, view, record, asked=True))
     return steps
 
 
-def _step(desired: Desired, view: HostView, record: Record, going: list[Record], *, asked: bool) -> Step:
-    base = Step(record.id, Verb.FORGET, key=record.key, needs=_dependents(record, going), why="no longer declared")
+def _step(desired: Desired, view: HostView, record: Record, *, asked: bool) -> Step:
+    base = Step(record.id, Verb.FORGET, key=record.key, why="no longer declared")
+    heir = next((r for r in desired.resources if (r.kind, r.key) == (record.id.kind, record.key) and r.id != record.id), None)
+    if heir is not None:
+        return replace(base, needs=(heir.id,), why=f"declared as {heir.id.local} now")
     if record.id.kind not in desired.registry:
         return replace(base, blocked=Block("PLN032", f"this version does not know the kind {record.id.kind}"))
     kind = desired.registry[record.id.kind]
@@ -58,15 +71,23 @@ def _step(desired: Desired, view: HostView, record: Record, going: list[Record],
             return _delete(desired, view, base, record, kind, present, asked)
 
 
+def left_behind(kind: Kind[Any, Any], record: Record) -> bool:
+    """Whether what is on record stays on the host when nothing declares it any more."""
+    return kind.delete is None or record.lifecycle.deletion_policy == ORPHAN or (kind.keep and record.lifecycle.deletion_policy != "delete")
+
+
 def _delete(desired: Desired, view: HostView, base: Step, record: Record, kind: Kind[Any, Any], present: Present[Any], asked: bool) -> Step:
-    orphan = record.lifecycle.deletion_policy == ORPHAN or (kind.keep and record.lifecycle.deletion_policy != "delete")
-    if kind.delete is None or (orphan and not asked):
-        return replace(base, why="left as it is; our record goes" if orphan else f"{kind.name} cannot be undone; our record goes")
+    if kind.delete is None:
+        return replace(base, why=f"{kind.name} cannot be undone; our record goes")
+    if left_behind(kind, record) and not asked:
+        return replace(base, why="left as it is; our record goes")
     actions = tuple(kind.delete(present.state, view.facts))
     changes = (Change("", present.state, None, Cause.CHANGE),)
-    return replace(base, verb=Verb.DELETE, actions=actions, changes=changes, why="named" if asked else "no longer declared")
+    why = "named" if asked else "no longer declared"
+    return replace(base, verb=Verb.DELETE, needs=_dependents(record, view), actions=actions, changes=changes, why=why)
 
 
-def _dependents(record: Record, going: list[Record]) -> tuple[ResourceId, ...]:
-    """Who must go before this one: those on record as needing it."""
-    return tuple(other.id for other in going if other is not record and any(id == str(record.id) for id, _ in other.needs))
+def _dependents(record: Record, view: HostView) -> tuple[ResourceId, ...]:
+    """Who must go, or be moved to something else, before this one: those on record as needing it."""
+    name = str(record.id)
+    return tuple(id for id, other in view.records.by_id.items() if id != record.id and any(need == name for need, _ in other.needs))

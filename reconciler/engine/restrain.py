@@ -24,6 +24,9 @@ from reconciler.engine.view import HostView
 from reconciler.engine.world import HostWorld
 
 
+BRAKE = "PLN028"
+
+
 @dataclass(frozen=True, slots=True)
 class Restrained:
     steps: tuple[Step, ...]
@@ -61,18 +64,30 @@ def _softened(found: Diagnostic, steps: Mapping[ResourceId, Step]) -> Diagnostic
 
 def _own(desired: Desired, view: HostView, step: Step, now: datetime) -> Step:
     if desired.chosen is not None and step.id not in desired.chosen:
-        return replace(step, verb=Verb.NOTHING, changes=(), actions=(), blocked=None, why="not asked for")
-    if step.blocked or not (step.verb.acts or step.verb.records):
+        return replace(step, verb=Verb.NOTHING, changes=(), actions=(), blocked=None, why="not asked for", pending_restart="")
+    if step.blocked or not (step.verb.acts or step.verb.records or step.pending_restart):
         return step
     if step.id in desired.excluded:
         return replace(step, blocked=Block("PLN012", "excluded (--exclude)"))
     block = (
-        _held(view.hello.hold, now) or _secretless(desired, step) or _protected(desired, view, step) or _leave(desired, step) or _limited(desired, view, step)
+        held(view.hello.hold, now)
+        or _braked(desired, step)
+        or _secretless(desired, step)
+        or _protected(desired, view, step)
+        or _leave(desired, step)
+        or _limited(desired, view, step)
     )
     return replace(step, blocked=block) if block else step
 
 
-def _held(hold: Hold | None, now: datetime) -> Block | None:
+def _braked(desired: Desired, step: Step) -> Block | None:
+    """Above `maxDeletes` deletions of what is declared no more none runs: a slip in a label must not empty a fleet."""
+    if step.verb is not Verb.DELETE or not desired.braked:
+        return None
+    return Block(BRAKE, desired.braked, "raise maxDeletes in the Fleet document if they are meant")
+
+
+def held(hold: Hold | None, now: datetime) -> Block | None:
     if hold is None or (hold.until is not None and hold.until <= now):
         return None
     until = f" until {hold.until:%Y-%m-%d %H:%M} UTC" if hold.until else ""
@@ -126,7 +141,7 @@ def _limited(desired: Desired, view: HostView, step: Step) -> Block | None:
             "it may cut the line that this host is managed through, and this version cannot undo it from the host",
             "do it at the host's console; the next look sees it",
         )
-    if limits.only_drift and step.verb.acts and any(change.cause is not Cause.DRIFT for change in step.changes):
+    if limits.only_drift and step.verb.acts and not (step.changes and all(change.cause is Cause.DRIFT for change in step.changes)):
         return Block("PLN025", "not drift: the loop corrects drift alone", f"reconcile apply {step.id}")
     if step.verb.acts and step.desired is not None:
         return _needs_capability(desired, view, step)
@@ -153,18 +168,30 @@ def _bound(desired: Desired, view: HostView, step: Step, steps: Mapping[Resource
     if step.verb not in (Verb.DELETE, Verb.REPLACE) or step.blocked:
         return step
     for other in _referrers(desired, view, step.id):
-        held = steps.get(other)
-        if held is not None and held.verb is Verb.DELETE and not held.blocked:
-            continue
-        return replace(step, blocked=Block("PLN026", f"{other.local} stands on it", f"reconcile destroy {other}"))
+        if not _leaves(desired, view, other, step.id, steps):
+            return replace(step, blocked=Block("PLN026", f"{other.local} stands on it", f"reconcile destroy {other}"))
     return step
 
 
+def _leaves(desired: Desired, view: HostView, other: ResourceId, target: ResourceId, steps: Mapping[ResourceId, Step]) -> bool:
+    """Whether a bound referrer is not there at all, or goes, or is moved to something else before its target does."""
+    step, record = steps.get(other), view.records.by_id.get(other)
+    declared = next((resource for resource in desired.resources if resource.id == other), None)
+    keys = {record.key if record else None, declared.key if declared else None}
+    looked = view.kinds.get(other.kind)
+    if looked is not None and not isinstance(looked, Unseen) and not keys & looked.keys():
+        return True
+    if step is None or step.blocked:
+        return False
+    stays = declared is not None and any(need.target == target for need in declared.needs)
+    return step.verb is Verb.DELETE or (declared is not None and not stays and (step.verb.acts or step.verb is Verb.ADOPT))
+
+
 def _referrers(desired: Desired, view: HostView, target: ResourceId) -> list[ResourceId]:
-    found = [r.id for r in desired.resources if any(n.bound and n.target == target for n in r.needs) and r.id not in desired.destroy]
-    declared = {r.id for r in desired.resources}
-    found += [id for id, record in view.records.by_id.items() if id not in declared and any(bound and need == str(target) for need, bound in record.needs)]
-    return [id for id in found if not is_part(desired.registry, target.kind, id.kind)]
+    """Who needs it and is bound to it, by declaration or by record."""
+    found = [r.id for r in desired.resources if any(n.bound and n.target == target for n in r.needs)]
+    found += [id for id, record in view.records.by_id.items() if any(bound and need == str(target) for need, bound in record.needs)]
+    return [id for id in dict.fromkeys(found) if not is_part(desired.registry, target.kind, id.kind)]
 
 
 def _spread(steps: dict[ResourceId, Step]) -> None:
@@ -173,9 +200,10 @@ def _spread(steps: dict[ResourceId, Step]) -> None:
     while waiting:
         waiting = False
         for id, step in steps.items():
-            held = None if step.blocked or not step.verb.acts else _held_up(step, steps)
-            if held is not None:
-                steps[id] = held
+            waits = step.verb.acts or step.verb is Verb.FORGET
+            fallen = _held_up(step, steps) if waits and not step.blocked else None
+            if fallen is not None:
+                steps[id] = fallen
                 waiting = True
 
 
@@ -184,7 +212,9 @@ def _held_up(step: Step, steps: Mapping[ResourceId, Step]) -> Step | None:
     for target in (steps[need] for need in step.needs if need in steps):
         if target.verb is Verb.UNSEEN:
             return replace(step, verb=Verb.UNSEEN, changes=(), actions=(), why=f"needs {target.id.local}, which could not be seen", code=target.code)
-        if target.blocked and (target.verb.acts or target.verb is Verb.WAIT):
+        if target.missing:
+            return replace(step, blocked=Block("PLN034", f"needs {target.id.local}, which is not there: {target.missing}"))
+        if target.blocked and (target.verb.acts or target.verb is Verb.WAIT or target.pending_restart):
             return replace(step, blocked=Block("PLN030", f"needs {target.id.local}, which is blocked", by=target.blocked.by or target.id))
     return None
 
@@ -209,6 +239,9 @@ def _reachable(desired: Desired, view: HostView, steps: Mapping[ResourceId, Step
             continue
         looked = view.kinds.get(step.id.kind)
         now = looked.get(step.key) if looked is not None and not isinstance(looked, Unseen) else None
+        record = view.records.by_id.get(step.id)
+        if step.verb is Verb.REPLACE and not step.blocked and record is not None and record.key != step.key:
+            states.pop(record.key, None)
         if step.verb is Verb.DELETE and not step.blocked:
             states.pop(step.key, None)
         elif step.verb in (Verb.CREATE, Verb.UPDATE, Verb.REPLACE, Verb.UNSEEN, Verb.NOTHING) and (step.blocked or not step.verb.acts):

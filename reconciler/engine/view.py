@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from reconciler.core.calls import Answer, AnyCall, Unreadable
+from reconciler.core.calls import Answer, AnyCall, Later, Unreadable
 from reconciler.core.ids import Key, ResourceId
 from reconciler.core.kinds import Kind, NotSeen, Registry
 from reconciler.core.observations import Absent, Ask, Busy, Capability, CapabilityState, Facts, Observation, Present, Unseen
@@ -103,7 +103,7 @@ def questions(registry: Registry, facts: Facts, resources: Sequence[Resource], r
     """Keys asked for are declared ∪ recorded. `kinds` narrows it to some kinds (and the capabilities they need or give)."""
     keys: dict[str, set[Key]] = {}
     needed: dict[str, Capability] = {}
-    for name, key, spec in (*_declared(resources), *_on_record(registry, records)):
+    for name, key, spec in (*_declared(resources), *_referred(registry, resources), *_on_record(registry, records)):
         if kinds is None or name in kinds:
             keys.setdefault(name, set()).add(key)
             kind = registry[name]
@@ -119,6 +119,13 @@ def questions(registry: Registry, facts: Facts, resources: Sequence[Resource], r
 
 def _declared(resources: Sequence[Resource]) -> Iterable[tuple[str, Key, Any]]:
     return ((resource.kind, resource.key, resource.spec) for resource in resources)
+
+
+def _referred(registry: Registry, resources: Sequence[Resource]) -> Iterable[tuple[str, Key, Any]]:
+    """What values are taken from and is not declared: objects of others, looked at for their state alone."""
+    for value in (value for resource in resources for value in resource.spec.__dict__.values() if isinstance(value, Later)):
+        target = ResourceId.parse(value.resource)
+        yield target.kind, Key(target.name.casefold()), registry[target.kind].spec.model_construct(None)
 
 
 def _on_record(registry: Registry, records: Records) -> Iterable[tuple[str, Key, Any]]:

@@ -11,6 +11,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
+from reconciler.core.calls import Cmdlet, Program
 from reconciler.core.errors import Defect
 from reconciler.core.kinds import Kind, Registry, Rule
 
@@ -18,9 +19,9 @@ GROUP = "reconciler.kinds"
 MODULES = ("windows_feature", "virtual_switch", "nat_network", "dhcp_server", "dhcp_scope", "dhcp_reservation", "eflow_vm", "eflow_provisioning")
 
 
-def registry(rules: Iterable[Rule[Any]] = ()) -> Registry:
-    """All kinds in the order in which a host is usually built, then those of other distributions by name; with the rules across kinds."""
-    return Registry((*_own(), *_others()), rules)
+def registry(rules: Iterable[Rule[Any]] = (), words: Iterable[Cmdlet | Program] = ()) -> Registry:
+    """All kinds in the order in which a host is built, then those of other distributions; with the rules across kinds and their words."""
+    return Registry((*_own(), *_others()), rules, words)
 
 
 def _own() -> Iterator[Kind[Any, Any]]:

@@ -311,7 +311,7 @@ def _asks(ask: Ask) -> Callable[[Facts], Iterable[Ask]]:
     return lambda facts: (ask,)
 
 
-ERROR, WARNING, BLOCKED = Severity.ERROR, Severity.WARNING, Severity.BLOCKED
+ERROR, WARNING = Severity.ERROR, Severity.WARNING
 
 RULES: tuple[Rule[EflowVm], ...] = (
     Rule("EFL010", ERROR, "address, prefix length and gateway: all or none", each(_whole_address)),
@@ -323,10 +323,10 @@ RULES: tuple[Rule[EflowVm], ...] = (
     Rule("EFL020", ERROR, "sizes that every EFLOW takes", each(_sizes)),
     Rule("EFL021", ERROR, "fields and limits of the train", each(_train_limits)),
     Rule("EFL030", ERROR, "a Windows that EFLOW supports, as declared", each(_declared_release)),
-    Rule("EFL031", BLOCKED, "more processors than the host has", each(_too_many_processors), asks=_asks(PROCESSORS)),
+    Rule("EFL031", ERROR, "more processors than the host has", each(_too_many_processors), asks=_asks(PROCESSORS)),
     Rule("EFL032", WARNING, "more than half of the host's processors", each(_many_processors), asks=_asks(PROCESSORS)),
-    Rule("EFL033", BLOCKED, "memory for the VM and headroom for the host", each(_memory), asks=_asks(FREE_MEMORY)),
-    Rule("EFL034", BLOCKED, "a Windows that EFLOW supports, as seen", each(_host_release)),
+    Rule("EFL033", ERROR, "memory for the VM and headroom for the host", each(_memory), asks=_asks(FREE_MEMORY)),
+    Rule("EFL034", ERROR, "a Windows that EFLOW supports, as seen", each(_host_release)),
     Rule("EFL070", ERROR, "a release that is known to be bad", each(_bad_release)),
     Rule("EFL072", WARNING, "a release with open complaints", each(_suspect_release)),
     Rule("EFL073", ERROR, "product, version and installer agree", each(_release)),

@@ -125,7 +125,7 @@ class EflowVm(Model):
     ip4PrefixLength: Annotated[Annotated[int, Field(ge=1, le=30)] | None, From("vswitchName.ipAddress.network.prefixlen", beside="ip4Address"), IMMUTABLE] = (
         None
     )
-    ip4GatewayAddress: Annotated[IPv4Address | None, From("vswitchName.ipAddress.ip", beside="ip4Address"), IMMUTABLE] = None
+    ip4GatewayAddress: Annotated[IPv4Address | None, From("vswitchName.gateway", beside="ip4Address"), IMMUTABLE] = None
     dnsServers: Annotated[tuple[IPv4Address, ...], Field(min_length=1)] | None = None
     cpuCount: Annotated[int, Field(ge=1)] | None = None
     memoryInMB: Annotated[int, Field(ge=1)] | None = None

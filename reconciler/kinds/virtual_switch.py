@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface
 from typing import Annotated, Any, Literal
 
 from reconciler.core.calls import Answer, Call, Cmdlet, Out
@@ -65,6 +65,11 @@ class VirtualSwitch(Model):
     ipAddress: AddressWithPrefix | None = None
     netAdapterName: WindowsName | None = None
     allowManagementOS: bool | None = None
+
+    @property
+    def gateway(self) -> IPv4Address | None:
+        """Where guests go out: the host itself on an Internal switch; elsewhere the network's own router, which nobody here knows."""
+        return self.ipAddress.ip if self.switchType == "Internal" and isinstance(self.ipAddress, IPv4Interface) else None
 
 
 class VirtualSwitchState(Model):

@@ -29,9 +29,10 @@ from reconciler.engine.planning import make_plan
 from reconciler.hosts.emulated import Cut, connect
 from reconciler.kinds import registry
 from reconciler.manifests import load
+from reconciler.rules import RULES, WORDS
 from reconciler.secrets import Vault
 
-REGISTRY = registry()
+REGISTRY = registry(RULES, WORDS)
 
 FLEET = """
 apiVersion: reconciler/v1
