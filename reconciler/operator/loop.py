@@ -6,7 +6,7 @@ the latest when the next one is due, whatever hosts do. A sweep line that does n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -18,7 +18,7 @@ from reconciler.engine.environment import Environment
 from reconciler.engine.link import Linked
 from reconciler.operator.cell import Cell, Order, Shared, Slots
 from reconciler.operator.events import Say, SweepCounts, Watched, WatchEvent
-from reconciler.operator.schedule import next_start, offset, pause
+from reconciler.operator.schedule import next_start, offset, pause, spread
 from reconciler.operator.specs import Reloaded, Specs
 
 LAST = timedelta(seconds=9)  # after a stop, until whatever still waits is left behind; see cell.GRACE
@@ -116,19 +116,21 @@ class _Loop:
     async def _sweep(self, sweep: _Sweep) -> None:
         """Send every host's worker off, unless it is still at the last sweep's; wait for them, but not past the next sweep."""
         end = sweep.start + self.every
-        for cell in self._cells():
+        cells = self._cells()
+        over = spread(len(cells), self.every)
+        for cell in cells:
             if cell.busy:
                 sweep.late.add(cell.host)
                 continue
             sweep.pending.add(cell.host)
-            spread = offset(cell.host, self.every, self.seed) if sweep.number > 1 else timedelta()
-            self.group.start_soon(cell.visit, Order(sweep.start + spread, end, self.specs.linked, self.specs.info, sweep.done))
+            at = sweep.start + offset(cell.host, over, self.seed)
+            self.group.start_soon(cell.visit, Order(at, end, self.specs.linked, self.specs.info, sweep.done))
         if sweep.pending:
             await pause(self.env.clock, end, sweep.over, self.shared.ending)
         if not self.shared.ending.is_set():
             self._finish(sweep)
 
-    def _cells(self) -> Iterable[Cell]:
+    def _cells(self) -> Collection[Cell]:
         """One a declared host; a host that is no longer declared is forgotten, with everything said about it."""
         self.cells = {host: self.cells.get(host) or Cell(host, self.shared) for host in self.specs.linked.hosts}
         return self.cells.values()

@@ -17,14 +17,20 @@ from reconciler.core.transport import Clock
 
 T = TypeVar("T")
 
-SPREAD = 0.1  # of the interval: over this part of it the hosts of a sweep are spread
+SPREAD = 0.1  # of the interval: over no more of it the hosts of a sweep are spread
+APART = timedelta(milliseconds=50)  # how far apart they then are, on average, where there is room
 FIRST_RETRY = timedelta(seconds=30)
 
 
-def offset(host: str, every: timedelta, seed: str = "") -> timedelta:
-    """Where in a sweep a host has its place: the same in every sweep and every process, spread evenly over the fleet."""
+def spread(hosts: int, every: timedelta) -> timedelta:
+    """Over how long the hosts of a sweep are spread: a small fleet needs none, a large one must not come as one burst."""
+    return min(every * SPREAD, APART * hosts)
+
+
+def offset(host: str, over: timedelta, seed: str = "") -> timedelta:
+    """Where in a sweep a host has its place: the same in every sweep and every process, evenly over the fleet."""
     share = int.from_bytes(sha256(f"{seed}\n{host}".encode()).digest()[:8], "big") / 2**64
-    return every * SPREAD * share
+    return over * share
 
 
 def backoff(failures: int, every: timedelta) -> timedelta:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import anyio
@@ -150,6 +150,10 @@ class Fleet:
 
     def said(self, *what: Watched, host: str = "") -> list[WatchEvent]:
         return [event for event in self.events if event.what in what and (not host or event.host == host)]
+
+    @staticmethod
+    def moment(text: str) -> datetime:
+        return datetime.fromisoformat(text)
 
     def minute(self, event: WatchEvent) -> float:
         return (event.at - self.events[0].at) / MINUTE
