@@ -17,7 +17,7 @@ from reconciler.emulator.errors import CmdletError
 from reconciler.emulator.machine import Machine
 
 MODULES = (
-    *("cim", "dhcpitems", "dhcpserver", "dism", "eflow", "eflowguest", "hostcompute", "hyperv", "items"),
+    *("cim", "dhcpitems", "dhcpoptions", "dhcpserver", "dhcpservice", "dism", "eflow", "eflowguest", "hostcompute", "hyperv", "items", "itemwrites"),
     *("netadapter", "netnat", "nettcpip", "servermanager", "services", "utility", "vms"),
 )
 

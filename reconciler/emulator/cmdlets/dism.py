@@ -8,9 +8,10 @@ from typing import Any
 from reconciler.emulator.cmdlets import Bound, cmdlet
 from reconciler.emulator.cmdlets.cimquery import matches
 from reconciler.emulator.errors import CmdletError
+from reconciler.emulator.features import alter
 from reconciler.emulator.machine import Machine
 from reconciler.emulator.parts import Feature
-from reconciler.emulator.timeline import PENDING_KEY, installed, removed, restart
+from reconciler.emulator.timeline import restart
 
 STATES = {
     "Available": "Disabled",
@@ -102,19 +103,8 @@ def _children(machine: Machine, feature: Feature) -> Iterator[Feature]:
 
 
 def _alter(machine: Machine, bound: Bound, features: list[Feature], *, add: bool) -> dict[str, Any]:
-    waits = False
-    for feature in features:
-        if feature.restart:
-            undone = feature.state == ("UninstallPending" if add else "InstallPending")
-            feature.state = ("Installed" if add else "Available") if undone else ("InstallPending" if add else "UninstallPending")
-            waits = waits or not undone
-        else:
-            feature.state = "Installed" if add else "Available"
-            (installed if add else removed)(machine, feature)
-    if waits:
-        machine.servicing_pending = True
-        machine.registry.create(PENDING_KEY)
-        if not bound.on("NoRestart"):  # it asks; with nobody to ask the answer is its default, yes (unverified)
-            restart(machine)
-            bound.reboot = True
+    waits = alter(machine, features, add=add)
+    if waits and not bound.on("NoRestart"):  # it asks; with nobody to ask the answer is its default, yes (unverified)
+        restart(machine)
+        bound.reboot = True
     return {"Online": True, "Path": "", "RestartNeeded": waits}

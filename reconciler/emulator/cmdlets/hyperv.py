@@ -14,7 +14,8 @@ from reconciler.emulator.cmdlets.cimquery import matches, wildcard
 from reconciler.emulator.errors import HYPERV, CmdletError, unverified
 from reconciler.emulator.machine import Machine
 from reconciler.emulator.parts import Adapter, VmSwitch
-from reconciler.emulator.timeline import give_back, park, schedule
+from reconciler.emulator.timeline import schedule
+from reconciler.emulator.vnic import give_back, park
 
 VNIC_AFTER = 6.0  # eflow-domain 3.3: the host's adapter appears after seconds
 LINK_LOST = 12.0  # eflow-domain 2: binding an External switch interrupts the NIC (how long: unverified)

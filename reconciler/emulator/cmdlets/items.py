@@ -1,7 +1,7 @@
-"""Microsoft.PowerShell.Management: items and their properties, in the registry and in the file system.
+"""Microsoft.PowerShell.Management: reading items and their properties, in the registry and in the file system.
 
 Sources: windows-outputs Get-ItemProperty and Traps 23; windows-cmdlets for parameters. Ids of the other item cmdlets follow the
-same engine rule (PathNotFound and the class name).
+same engine rule (PathNotFound and the class name). `itemwrites` makes and removes them.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def in_registry(path: str) -> bool:
     return True
 
 
-def _paths(bound: Bound) -> list[tuple[str, bool]]:
+def paths(bound: Bound) -> list[tuple[str, bool]]:
     """The given paths, and whether wildcards count in them."""
     literal = "LiteralPath" in bound
     value = bound["LiteralPath"] if literal else bound.get("Path", ["."])
     return [(path, not literal) for path in (value if isinstance(value, list) else [value])]
 
 
-def _missing(machine: Machine, path: str) -> CmdletError:
+def missing(machine: Machine, path: str) -> CmdletError:
     return CmdletError("PathNotFound", "ObjectNotFound", machine.text("path", name=path), ITEM_NOT_FOUND)
 
 
@@ -60,14 +60,14 @@ def entries(machine: Machine, path: str, globbing: bool) -> list[FileEntry]:
     return [e for e in machine.files.children(parent(whole)) if fnmatchcase(e.name.casefold(), pattern)]
 
 
-def _key_path(key: RegistryKey) -> str:
+def key_path(key: RegistryKey) -> str:
     hive, _, rest = key.path.partition("\\")
     return LONG[hive] + ("\\" + rest if rest else "")
 
 
 def key_row(key: RegistryKey) -> dict[str, Any]:
     """A registry key as Get-Item gives it."""
-    path = _key_path(key)
+    path = key_path(key)
     return {
         "Name": path,
         "PSChildName": path.rpartition("\\")[2],
@@ -109,7 +109,7 @@ def file_row(entry: FileEntry) -> dict[str, Any]:
 @cmdlet("Test-Path", "windows-cmdlets Test-Path")
 def test_path(machine: Machine, bound: Bound) -> Iterator[bool]:
     kind = bound.get("PathType", "Any")
-    for path, globbing in _paths(bound):
+    for path, globbing in paths(bound):
         if in_registry(path):
             yield bool(keys(machine, path, globbing)) and kind != "Leaf"
         else:
@@ -118,19 +118,19 @@ def test_path(machine: Machine, bound: Bound) -> Iterator[bool]:
 
 @cmdlet("Get-Item", "windows-outputs Get-ItemProperty (the same rule of absence)")
 def get_item(machine: Machine, bound: Bound) -> Iterator[dict[str, Any]]:
-    for path, globbing in _paths(bound):
+    for path, globbing in paths(bound):
         if in_registry(path):
             found: list[dict[str, Any]] = [key_row(k) for k in keys(machine, path, globbing)]
         else:
             found = [file_row(e) for e in entries(machine, path, globbing)]
         if not found and not (globbing and wildcard(path)):
-            bound.fail(_missing(machine, path))
+            bound.fail(missing(machine, path))
         yield from found
 
 
 @cmdlet("Get-ChildItem", "windows-outputs Get-ItemProperty (the same rule of absence); an absent folder under a pattern is unverified")
 def get_children(machine: Machine, bound: Bound) -> Iterator[Any]:
-    for path, globbing in _paths(bound):
+    for path, globbing in paths(bound):
         rows = _child_keys(machine, bound, path, globbing) if in_registry(path) else _child_files(machine, bound, path, globbing)
         for row in rows:
             yield row["PSChildName"] if bound.on("Name") else row
@@ -140,7 +140,7 @@ def _child_keys(machine: Machine, bound: Bound, path: str, globbing: bool) -> li
     if globbing and wildcard(path):
         return [key_row(k) for k in keys(machine, path, globbing)]
     if machine.registry.key(path) is None:
-        bound.fail(_missing(machine, path))
+        bound.fail(missing(machine, path))
         return []
     return [key_row(k) for k in machine.registry.children(path)]
 
@@ -149,7 +149,7 @@ def _child_files(machine: Machine, bound: Bound, path: str, globbing: bool) -> l
     globs = globbing and wildcard(path)
     start = machine.files.find(parent(file_path(path)) if globs else path)
     if start is None:
-        bound.fail(_missing(machine, path))
+        bound.fail(missing(machine, path))
         return []
     if globs:
         found = entries(machine, path, globbing)
@@ -164,126 +164,25 @@ def _child_files(machine: Machine, bound: Bound, path: str, globbing: bool) -> l
 
 @cmdlet("Get-ItemProperty", "windows-outputs Get-ItemProperty; an absent value by name is unverified")
 def get_property(machine: Machine, bound: Bound) -> Iterator[dict[str, Any]]:
-    for path, globbing in _paths(bound):
+    for path, globbing in paths(bound):
         if not in_registry(path):
             yield from _file_properties(machine, bound, path, globbing)
             continue
         found = keys(machine, path, globbing)
         if not found and not (globbing and wildcard(path)):
-            bound.fail(_missing(machine, path))
+            bound.fail(missing(machine, path))
         for key in found:
             row = properties_row(key, bound.get("Name"))
             if row is not None:
                 yield row
             elif "Name" in bound and not wildcard(path):
-                message = machine.text("property", name=bound["Name"][0], path=_key_path(key))
+                message = machine.text("property", name=bound["Name"][0], path=key_path(key))
                 bound.fail(CmdletError("System.Management.Automation.PSArgumentException", "InvalidArgument", message))
 
 
 def _file_properties(machine: Machine, bound: Bound, path: str, globbing: bool) -> Iterator[dict[str, Any]]:
     found = entries(machine, path, globbing)
     if not found and not (globbing and wildcard(path)):
-        bound.fail(_missing(machine, path))
+        bound.fail(missing(machine, path))
     for entry in found:
         yield file_row(entry)
-
-
-def _demand_rights(machine: Machine, bound: Bound, path: str) -> None:
-    if not bound.elevated and (not in_registry(path) or registry_path(path).startswith("HKLM")):
-        raise CmdletError("System.Security.SecurityException", "PermissionDenied", machine.text("denied"), "System.Security.SecurityException")
-
-
-def _kind(value: Any, given: str | None) -> str:
-    if given:
-        return {"dword": "DWord", "qword": "QWord", "string": "String", "expandstring": "ExpandString", "multistring": "MultiString", "binary": "Binary"}.get(
-            given.casefold(), "String"
-        )
-    return "DWord" if isinstance(value, int) and not isinstance(value, bool) else "MultiString" if isinstance(value, list) else "String"
-
-
-@cmdlet("Set-ItemProperty", "windows-cmdlets Set-ItemProperty")
-def set_property(machine: Machine, bound: Bound) -> None:
-    for path, globbing in _paths(bound):
-        _demand_rights(machine, bound, path)
-        found = keys(machine, path, globbing) if in_registry(path) else []
-        if not found:
-            bound.fail(_missing(machine, path))
-        for key in found:
-            old = key.values.get(bound["Name"].casefold())
-            machine.registry.put(key.path, bound["Name"], bound["Value"], bound.get("Type") or (old.kind if old else _kind(bound["Value"], None)))
-
-
-@cmdlet("New-ItemProperty", "windows-cmdlets New-ItemProperty; the id of an existing value is unverified")
-def new_property(machine: Machine, bound: Bound) -> Iterator[dict[str, Any]]:
-    for path, globbing in _paths(bound):
-        _demand_rights(machine, bound, path)
-        found = keys(machine, path, globbing) if in_registry(path) else []
-        if not found:
-            bound.fail(_missing(machine, path))
-        for key in found:
-            if bound["Name"].casefold() in key.values and not bound.on("Force"):
-                bound.fail(CmdletError("System.IO.IOException", "ResourceExists", "The property already exists.", "System.IO.IOException"))
-                continue
-            machine.registry.put(key.path, bound["Name"], bound.get("Value", ""), _kind(bound.get("Value", ""), bound.get("PropertyType")))
-            row = properties_row(key, [bound["Name"]])
-            if row is not None:
-                yield row
-
-
-@cmdlet("Remove-ItemProperty", "windows-cmdlets Remove-ItemProperty")
-def remove_property(machine: Machine, bound: Bound) -> None:
-    for path, globbing in _paths(bound):
-        _demand_rights(machine, bound, path)
-        found = keys(machine, path, globbing) if in_registry(path) else []
-        if not found:
-            bound.fail(_missing(machine, path))
-        for key in found:
-            for name in bound["Name"]:
-                if not machine.registry.drop(key.path, name):
-                    message = machine.text("property", name=name, path=_key_path(key))
-                    bound.fail(CmdletError("System.Management.Automation.PSArgumentException", "InvalidArgument", message))
-
-
-@cmdlet("New-Item", "windows-cmdlets New-Item; the id of an existing item is unverified")
-def new_item(machine: Machine, bound: Bound) -> Iterator[dict[str, Any]]:
-    for path, _ in _paths(bound):
-        whole = f"{path}\\{bound['Name']}" if "Name" in bound else path
-        _demand_rights(machine, bound, whole)
-        if in_registry(whole):
-            if machine.registry.key(whole) is not None and not bound.on("Force"):
-                raise CmdletError("System.IO.IOException", "ResourceExists", "A key in this path already exists.", "System.IO.IOException")
-            yield key_row(machine.registry.create(whole))
-        elif bound.get("ItemType", "File").casefold() in ("directory", "container"):
-            if machine.files.find(whole) is not None and not bound.on("Force"):
-                raise CmdletError("DirectoryExist", "ResourceExists", f"An item with the specified name {whole} already exists.", "System.IO.IOException")
-            yield file_row(machine.files.folder(whole, machine.local_now))
-        else:
-            yield file_row(machine.files.write(whole, str(bound.get("Value", "")), machine.local_now))
-
-
-@cmdlet("Remove-Item", "windows-cmdlets Remove-Item; a locked file is unverified")
-def remove_item(machine: Machine, bound: Bound) -> None:
-    for path, globbing in _paths(bound):
-        _demand_rights(machine, bound, path)
-        if in_registry(path):
-            found = keys(machine, path, globbing)
-            for key in found:
-                machine.registry.delete(key.path)
-        else:
-            found_files = entries(machine, path, globbing)
-            for entry in found_files:
-                _remove_file(machine, bound, entry)
-            if found_files:
-                continue
-            found = []
-        if not found and not (globbing and wildcard(path)):
-            bound.fail(_missing(machine, path))
-
-
-def _remove_file(machine: Machine, bound: Bound, entry: FileEntry) -> None:
-    if entry.locked or any(e.locked for e in machine.files.below(entry.path)):
-        bound.fail(CmdletError("RemoveFileSystemItemIOError", "WriteError", machine.text("in use"), "System.IO.IOException"))
-    elif entry.folder and machine.files.children(entry.path) and not bound.on("Recurse"):
-        raise CmdletError("InvalidOperation", "InvalidOperation", f"The item at {entry.path} has children and the Recurse parameter was not specified.")
-    else:
-        machine.files.delete(entry.path)

@@ -8,9 +8,10 @@ from typing import Any
 from reconciler.emulator.cmdlets import Bound, cmdlet
 from reconciler.emulator.cmdlets.cimquery import matches
 from reconciler.emulator.errors import CmdletError
+from reconciler.emulator.features import alter
 from reconciler.emulator.machine import Machine
 from reconciler.emulator.parts import Feature
-from reconciler.emulator.timeline import PENDING_KEY, installed, removed, restart
+from reconciler.emulator.timeline import restart
 
 LASTS = {"hyper-v": 75.0, "dhcp": 35.0, "hyper-v-powershell": 18.0}
 
@@ -72,7 +73,8 @@ def install(machine: Machine, bound: Bound) -> Iterator[dict[str, Any]]:
         return
     changed = [feature for feature in targets if feature.state in ("Available", "Removed", "UninstallPending")]
     bound.takes(max((LASTS.get((f.role or "").casefold(), 15.0) for f in changed), default=2.0))
-    bringing = _alter(machine, changed, add=True)
+    bringing = alter(machine, changed, add=True)
+    _start_now(machine)
     yield _result(machine, changed, bringing, bound)
 
 
@@ -87,7 +89,7 @@ def uninstall(machine: Machine, bound: Bound) -> Iterator[dict[str, Any]]:
         targets += [tool for f in list(targets) for name in f.tools if (tool := machine.feature(name)) is not None and tool not in targets]
     changed = [feature for feature in targets if feature.state in ("Installed", "InstallPending")]
     bound.takes(max((LASTS.get((f.role or "").casefold(), 15.0) for f in changed), default=2.0))
-    leaving = _alter(machine, changed, add=False)
+    leaving = alter(machine, changed, add=False)
     if bound.on("Remove"):
         for feature in changed:
             feature.state = "Removed" if feature.state == "Available" else feature.state
@@ -117,24 +119,6 @@ def _parents(machine: Machine, feature: Feature) -> Iterable[Feature]:
     if above is not None and above.role:
         yield above
         yield from _parents(machine, above)
-
-
-def _alter(machine: Machine, features: list[Feature], *, add: bool) -> bool:
-    """Changes states; whether the change needs a restart. Tools of a role that waits are there at once."""
-    waits = False
-    for feature in features:
-        if feature.restart:
-            undone = feature.state == ("UninstallPending" if add else "InstallPending")
-            feature.state = ("Installed" if add else "Available") if undone else ("InstallPending" if add else "UninstallPending")
-            waits = waits or not undone
-        else:
-            feature.state = "Installed" if add else "Available"
-            (installed if add else removed)(machine, feature)
-            _start_now(machine)
-    if waits:
-        machine.servicing_pending = True
-        machine.registry.create(PENDING_KEY)
-    return waits
 
 
 def _start_now(machine: Machine) -> None:
