@@ -16,7 +16,11 @@ GLOBALS = {"--specs": True, "--estate": True, "--output": True, "--quiet": False
 
 
 def main() -> None:
-    sys.exit(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # pressed while modules are still read
+        code = 130
+    sys.exit(code)
 
 
 def run(argv: Sequence[str]) -> int:

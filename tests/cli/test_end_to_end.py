@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import SPECS, Reconcile
+from tests.cli.shape import violations
+from tests.cli.test_plan_schema import SCHEMA
 
 NAT_GONE = "Remove-NetNat -Name eflow -Confirm:$false"
 
@@ -206,3 +208,26 @@ def test_what_a_person_types_on_a_host_answers_as_windows_does(lab: Reconcile) -
     assert unknown.code == 1
     assert "CommandNotFoundException" in unknown.out
     assert "CLI043" in lab("emulate", "run", "edge-01", "Get-VM | Remove-VM").err
+
+
+def test_a_rehearsal_runs_the_plan_on_a_twin_and_touches_no_host(lab: Reconcile) -> None:
+    lab("emulate", "log", "--since-last")
+    rehearsed = lab("plan", "--rehearse")
+    log = lab("emulate", "log", "--since-last", "--output", "json").json()
+
+    assert rehearsed.code == 2
+    assert "Rehearsed on a twin: 4 steps done, 2 reboots" in rehearsed.out
+    assert "planned again: nothing left to do." in rehearsed.out
+    assert "taken for granted: " in rehearsed.out
+    assert rehearsed.out.splitlines()[-1].startswith("Next: reconcile apply")
+    assert "write" not in log["summary"]
+    assert "reboot" not in log["summary"]
+
+
+def test_a_rehearsal_needs_snapshots_alone(lab: Reconcile) -> None:
+    lab("observe", "--out", "snaps")
+    shown = lab("plan", "--rehearse", "--from", "snaps", "--output", "json").json()
+
+    assert shown["rehearsal"]["ok"] is True
+    assert len(shown["rehearsal"]["done"]) == 4
+    assert list(violations(shown, SCHEMA, SCHEMA)) == []

@@ -64,8 +64,8 @@ def command(session: Session, selection: Selection, yes: Yes = False, replace: R
 
 def _saved(session: Session, path: Path) -> Job:
     plan, linked = load(read_text(path), session.registry)
-    hosts = tuple(host.name for host in plan.hosts)
-    return Job(plan, linked, Request(Scope(hosts), Limits(plan.max_disruption, plan.replace), plan.specs), str(path))
+    scope = Scope(plan.targets, exclude=plan.exclude)
+    return Job(plan, linked, Request(scope, Limits(plan.max_disruption, plan.replace), plan.specs, plan.destroy), str(path))
 
 
 def _may_ask(session: Session, yes: bool, selection: Selection) -> None:

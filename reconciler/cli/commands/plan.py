@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,23 +12,40 @@ import typer
 
 from reconciler.cli.files import read_snapshots, write_text
 from reconciler.cli.options import Output, Selection
+from reconciler.cli.rehearsing import rehearsed
 from reconciler.cli.requests import MaxDisruption, Replace, request
 from reconciler.cli.session import Session, chosen
 from reconciler.cli.views.commands_text import commands_text
 from reconciler.cli.views.plan_markdown import plan_markdown
-from reconciler.cli.views.plan_text import PlanView, plan_page
+from reconciler.cli.views.plan_text import PlanView, next_rows, plan_page
+from reconciler.cli.views.rehearsal_text import rehearsal_json, rehearsal_page
 from reconciler.cli.views.words import count, moment
 from reconciler.core.plan import Plan
 from reconciler.core.snapshot import Snapshot
-from reconciler.engine.environment import Request
+from reconciler.engine.environment import Environment, Request
+from reconciler.engine.planfile import save
 from reconciler.engine.planjson import plan_json
-from reconciler.engine.planning import make_plan, plan_from
+from reconciler.engine.planning import make_plan, observe, plan_from
+from reconciler.engine.rehearse import Rehearsal
 from reconciler.signatures.printer import script
 
 Out = Annotated[Path | None, typer.Option("--out", metavar="FILE.plan", help="Keep this very plan, to be applied as it is.")]
 From = Annotated[list[Path] | None, typer.Option("--from", metavar="SNAPSHOT | DIR", help="Plan from snapshots instead of hosts; may be repeated.")]
 ShowCommands = Annotated[bool, typer.Option("--show-commands", help="The PowerShell that a person would type, nothing else.")]
+Rehearse = Annotated[bool, typer.Option("--rehearse", help="Run it on an emulated twin of the hosts first, and plan again there.")]
 Warnings = Annotated[bool, typer.Option("--warnings", help="Show warnings in full.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, and what a rehearsal of it gave where one was asked for."""
+
+    plan: Plan
+    rehearsal: Rehearsal | None = None
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.rehearsal is not None and not self.rehearsal.ok else self.plan.exit_code
 
 
 def command(
@@ -35,6 +54,7 @@ def command(
     out: Out = None,
     from_: From = None,
     show_commands: ShowCommands = False,
+    rehearse: Rehearse = False,
     replace: Replace = None,
     max_disruption: MaxDisruption = "",
     warnings: Warnings = False,
@@ -43,20 +63,35 @@ def command(
     chosen(session, selection)
     asked = request(session, selection, replace, max_disruption)
     snapshots = read_snapshots(from_) if from_ else None
-    plan = _plan(session, asked, snapshots)
+    planned = _planned(session, asked, snapshots, rehearse)
     if out:
-        _keep(session, plan, out)
+        write_text(out, save(planned.plan, session.linked))
     said, quiet = session.said(selection), session.common.quiet
     view = PlanView(said, session.line, warnings, _looked(snapshots), str(out or ""), session.declared(), brief=quiet)
-    show(session, plan, view, show_commands)
-    return plan.exit_code
+    show(session, planned.plan, view, show_commands, planned.rehearsal)
+    return planned.exit_code
 
 
-def _plan(session: Session, asked: Request, snapshots: dict[str, Snapshot] | None) -> Plan:
+def _planned(session: Session, asked: Request, snapshots: dict[str, Snapshot] | None, rehearse: bool) -> Planned:
     if snapshots is not None:
-        return anyio.run(plan_from, session.linked, snapshots, asked, session.offline())
+        return anyio.run(_from_snapshots, session, asked, snapshots, rehearse)
     with session.environment() as env:
-        return anyio.run(make_plan, session.linked, asked, env)
+        return anyio.run(_from_hosts, session, asked, env, rehearse)
+
+
+async def _from_snapshots(session: Session, asked: Request, snapshots: Mapping[str, Snapshot], rehearse: bool) -> Planned:
+    env = session.offline()
+    plan = await plan_from(session.linked, snapshots, asked, env)
+    return Planned(plan, await rehearsed(plan, session.linked, snapshots, asked, env) if rehearse else None)
+
+
+async def _from_hosts(session: Session, asked: Request, env: Environment, rehearse: bool) -> Planned:
+    plan = await make_plan(session.linked, asked, env)
+    if not rehearse:
+        return Planned(plan)
+    found = await observe(session.linked, asked.scope, env)
+    snapshots = {name: item for name, item in found.items() if isinstance(item, Snapshot)}
+    return Planned(plan, await rehearsed(plan, session.linked, snapshots, asked, env))
 
 
 def _looked(snapshots: dict[str, Snapshot] | None) -> str:
@@ -66,21 +101,19 @@ def _looked(snapshots: dict[str, Snapshot] | None) -> str:
     return f"from {count(len(snapshots), 'snapshot')}, {'of' if len(snapshots) == 1 else 'the oldest of'} {moment(oldest)}"
 
 
-def _keep(session: Session, plan: Plan, out: Path) -> None:
-    from reconciler.engine.planfile import save
-
-    write_text(out, save(plan, session.linked))
-
-
-def show(session: Session, plan: Plan, view: PlanView, show_commands: bool = False) -> None:
+def show(session: Session, plan: Plan, view: PlanView, show_commands: bool = False, rehearsal: Rehearsal | None = None) -> None:
     """The plan in the format that was asked for."""
     if session.common.output is Output.JSON:
-        session.screen.json(plan_json(plan))
+        session.screen.json(plan_json(plan) | ({"rehearsal": rehearsal_json(rehearsal)} if rehearsal else {}))
     elif session.common.output is Output.MARKDOWN:
         session.screen.text(plan_markdown(plan, view, script))
     elif show_commands:
         session.screen.text(commands_text(plan, script))
     else:
         page = session.screen.page()
-        plan_page(page, plan, view)
+        plan_page(page, plan, replace(view, next=view.next and rehearsal is None))
+        if rehearsal:
+            rehearsal_page(page, rehearsal, view.lines)
+        if rehearsal and rehearsal.ok:
+            next_rows(page, plan, view)
         session.screen.show(page)

@@ -38,7 +38,9 @@ class PlanView:
 def plan_page(page: Page, plan: Plan, view: PlanView) -> None:
     if not view.brief:
         _whole(page, plan, view)
-    _closing(page, plan, view)
+    page.say(f"Plan: {summary_text(plan)}", "bold", hang=6)
+    if view.next:
+        next_rows(page, plan, view)
 
 
 def _whole(page: Page, plan: Plan, view: PlanView) -> None:
@@ -173,9 +175,9 @@ def diagnostics(plan: Plan) -> list[Diagnostic]:
     return list(dict.fromkeys([*plan.diagnostics, *(d for host in plan.hosts for d in host.diagnostics)]))
 
 
-def _closing(page: Page, plan: Plan, view: PlanView) -> None:
-    page.say(f"Plan: {summary_text(plan)}", "bold", hang=6)
-    for command, aside in next_lines(plan, view.said, view.saved) if view.next else ():
+def next_rows(page: Page, plan: Plan, view: PlanView) -> None:
+    """The command to type next, its remark beside it where that fits."""
+    for command, aside in next_lines(plan, view.said, view.saved):
         beside = aside if len(command) + len(aside) + 4 <= page.width else ""
         page.exact((command, "bold cyan"), (f"    {beside}" if beside else "", "dim"))
         if aside and not beside:

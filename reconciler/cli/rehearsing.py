@@ -1,0 +1,28 @@
+"""`plan --rehearse`: the plan run on an emulated twin of the hosts, built from snapshots, and planned again there.
+
+Only hosts that were seen are rehearsed. Nothing reaches a real host from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from reconciler.cli.wishes import web
+from reconciler.core.plan import Plan, Sight
+from reconciler.core.snapshot import Snapshot
+from reconciler.emulator.twin import build
+from reconciler.engine.environment import Environment, Request
+from reconciler.engine.link import Linked
+from reconciler.engine.rehearse import Rehearsal, rehearse
+from reconciler.hosts.emulated import connect
+
+
+async def rehearsed(plan: Plan, linked: Linked, snapshots: Mapping[str, Snapshot], request: Request, env: Environment) -> Rehearsal:
+    """Run `plan` on the twin of `snapshots`."""
+    hosts = tuple(host for host in plan.hosts if host.sight is Sight.SEEN and host.name in snapshots)
+    estate, assumptions = build((snapshots[host.name] for host in hosts), linked.fleet.name)
+    estate.site.web.update(web(linked))
+    scope = request.scope if request.scope.targets else replace(request.scope, targets=tuple(host.name for host in hosts))
+    twin = connect(estate, estate.clock, secrets=env.secrets)
+    return await rehearse(replace(plan, hosts=hosts), linked, replace(request, scope=scope), env, twin, estate.clock, assumptions)
