@@ -57,7 +57,10 @@ def decide(desired: Desired, view: HostView, now: datetime) -> HostPlan:
 
 def _notes(view: HostView) -> tuple[str, ...]:
     notes = [f"a record names another host and is left alone: {name}" for name in view.records.foreign]
-    notes += [f"a record cannot be read and is left alone: {entry}" for entry in view.records.broken]
+    if broken := view.records.broken:
+        notes.append(
+            f"{len(broken)} record{'s' if len(broken) > 1 else ''} of ours cannot be read and {'are' if len(broken) > 1 else 'is'} left alone: {', '.join(broken)}"
+        )
     return tuple(notes)
 
 

@@ -67,7 +67,7 @@ class Record:
 
     @classmethod
     def of(cls, text: str) -> Record:
-        """Raises ValueError for what is no record."""
+        """Raises ValueError for what is no record. What later versions added may be missing: a host keeps records for years."""
         try:
             data = json.loads(text)
             life = data["lifecycle"]
@@ -81,9 +81,9 @@ class Record:
                 data["applied"],
                 Lifecycle(prevent_destroy=life["preventDestroy"], deletion_policy=life["deletionPolicy"]),
                 tuple((id, bound) for id, bound in data["needs"]),
-                tuple(data["actions"]),
-                data["tainted"],
-                data["changing"],
+                tuple(data.get("actions", ())),
+                data.get("tainted", ""),
+                data.get("changing", False),
             )
         except (KeyError, TypeError, json.JSONDecodeError) as bad:
             raise ValueError(f"not a record: {bad}") from bad
