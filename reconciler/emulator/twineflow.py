@@ -25,6 +25,7 @@ STAND_IN = "dHdpbg=="
 PACKAGE = "C:\\Windows\\Temp\\twin.msi"
 SHA256 = "f" * 64
 SECTIONS = ("[provisioning]", "[provisioning.attestation]", "[provisioning.authentication]")
+OLD_NAMES = {"device_connection_string": "connection_string", "scope_id": "id_scope"}  # of the YAML file of 1.1
 LINE = re.compile(r"\s*(\w+)\s*[=:]\s*[\"']?([^\"']*)")
 LINK = re.compile(r"\((\w+)\):\s*(.*)")
 TOO_MANY = "more than one EFLOW product is installed: the twin has the last of them"
@@ -189,10 +190,10 @@ def _provisioning(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
         if line.strip().startswith("["):
             ours = line.strip() in SECTIONS
         elif ours and (pair := LINE.match(line)) and pair[1] != "ID":
-            found.setdefault(pair[1], pair[2].strip())
+            found.setdefault(OLD_NAMES.get(pair[1], pair[1]), pair[2].strip())
     if set(found) <= {"source"}:
         return
     for name, value in found.items():
-        yield name, f"{value};SharedAccessKey={STAND_IN}" if name.endswith("connection_string") else value
+        yield name, f"{value};SharedAccessKey={STAND_IN}" if name == "connection_string" else value
     if found.get("method") == "symmetric_key":
         yield "symmetric_key", STAND_IN
