@@ -32,12 +32,21 @@ def config(eflow: Eflow) -> str:
     """The runtime's configuration: TOML from 1.2 on, YAML before. The key of a symmetric registration is in it."""
     said = eflow.provisioning
     if train(eflow.version) is OLD:
-        body = "".join(f'  {name}: "{value}"\n' for name, value in said.items())
-        return f"provisioning:\n{body}" if said else 'provisioning:\n  source: "manual"\n  device_connection_string: "<ADD DEVICE CONNECTION STRING HERE>"\n'
+        rows = _yaml(said) if said else ['  source: "manual"', '  device_connection_string: "<ADD DEVICE CONNECTION STRING HERE>"']
+        return "\n".join(["provisioning:", *rows, ""])
     lines = [f'hostname = "{hostname(eflow)}"', ""]
     if not said:
         return "\n".join([*lines, "# [provisioning]", '# source = "manual"', ""])
     return "\n".join([*lines, "[provisioning]", *_toml(said), ""])
+
+
+def _yaml(said: Mapping[str, str]) -> list[str]:
+    """The file of 1.1: other names for two settings, and the attestation one level deeper."""
+    names = {"connection_string": "device_connection_string", "id_scope": "scope_id"}
+    top = ("source", "connection_string", "iothub_hostname", "device_id", "global_endpoint", "id_scope")
+    rows = [f'  {names.get(n, n)}: "{said[n]}"' for n in top if n in said]
+    deeper = [f'    {n}: "{said[n]}"' for n in ("method", "registration_id", "symmetric_key", "identity_cert", "identity_pk") if n in said]
+    return rows + (["  attestation:" if said["source"] == "dps" else "  authentication:", *deeper] if deeper else [])
 
 
 def _toml(said: Mapping[str, str]) -> list[str]:

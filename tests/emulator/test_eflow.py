@@ -252,3 +252,11 @@ def test_uninstalling_takes_the_machine_its_disk_and_the_services() -> None:
     assert world.rows("Test-Path -LiteralPath 'C:\\Program Files\\Azure IoT Edge'") == [False]
     assert world.error("Get-Service -Name wssdagent") == "NoServiceFoundForGivenName,Microsoft.PowerShell.Commands.GetServiceCommand"
     assert world.program(MSIEXEC, "/x", "{00000000-0000-0000-0000-000000000000}", "/qn").exit == 1605
+
+
+def test_the_oldest_train_keeps_its_identity_in_yaml_under_other_names() -> None:
+    world = prepared("1.1.2212.12122")
+    world.deploy(f"{SWITCH} {STATIC}")
+    assert world.rows(KEY.replace(" -headless", "")) == ["OK"]
+    lines = world.rows("Invoke-EflowVmCommand -command \"sudo grep -E 'scope_id|registration_id|method' /etc/iotedge/config.yaml\"")
+    assert lines == ['  scope_id: "0ne1"', '    method: "symmetric_key"', '    registration_id: "r1"']
