@@ -6,7 +6,7 @@ The invoker calls `run_program`; `eflowmsi` knows what an EFLOW package does to 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.emulator import eflowmsi
@@ -51,7 +51,8 @@ def run_program(machine: Machine, path: str, argv: Sequence[str], *, at: datetim
             return ProgramOutcome(code, err=fault.says or "", seconds=4)
     if not elevated:
         return ProgramOutcome(DENIED, err=machine.text("denied"))
-    return program(machine, list(argv))
+    outcome = program(machine, list(argv))
+    return replace(outcome, drop="after") if fault is not None else outcome
 
 
 def _msiexec(machine: Machine, argv: Sequence[str]) -> ProgramOutcome:

@@ -152,3 +152,12 @@ def test_a_line_is_read_as_powershell_reads_literals(line: str, parameters: dict
 def test_anything_but_one_cmdlet_with_literals_is_refused(line: str) -> None:
     with pytest.raises(NotTyped):
         parse(line)
+
+
+def test_a_program_can_fail_hang_or_lose_its_line() -> None:
+    world = World()
+    path = "C:\\Windows\\System32\\msiexec.exe"
+    for fault in (Fault("msiexec", error="1618", times=1), Fault("msiexec", hang=True, times=1), Fault("msiexec", drop="after", times=1)):
+        world.estate.fault("edge-01", fault)
+    outcomes = [world.program(path, "/i", "C:\\none.msi", "/qn") for _ in range(4)]
+    assert [(o.exit, o.hang, o.drop) for o in outcomes] == [(1618, False, None), (1, True, None), (1619, False, "after"), (1619, False, None)]
