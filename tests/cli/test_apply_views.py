@@ -144,6 +144,7 @@ def test_an_interrupted_run_says_what_goes_on_and_how_to_join_it() -> None:
 
     assert report.exit_code == 130
     assert "Next: reconcile apply edge-01    (joins j-7f3a)" in ended(report)
+    assert "edge-01: 1 of 5  stopped, running on as j-7f3a" in ended(report)
     assert "edge-01/EflowVm goes on" in stopping([str(VM)])
 
 

@@ -81,9 +81,10 @@ def last_line(text: str) -> str:
     return one_line(next((line.strip() for line in reversed(text.split("\n")) if line.strip()), ""))
 
 
-def host_line(report: HostReport) -> str:
+def host_line(report: HostReport, plan: HostPlan | None = None) -> str:
     """How one host came out: `8 of 8  as declared   1 reboot, unreachable 3:02`."""
-    wanted = len(report.done) + len(report.failed) + len(report.blocked) + len(report.left) + len(report.running)
+    told = len(report.done) + len(report.failed) + len(report.blocked) + len(report.left) + len(report.running)
+    wanted = max(told, sum(1 for step in plan.steps if step.runs and not step.verb.records) if plan else 0)
     parts = [f"{len(report.done)} of {wanted}" if wanted else "nothing to do", _state(report)]
     if report.reboots:
         parts.append(f"{count(report.reboots, 'reboot')}, unreachable {clock(report.unreachable)}")
@@ -97,7 +98,7 @@ def _state(report: HostReport) -> str:
         (report.unseen, f"not seen: {report.unseen}"),
         (report.stale, "stale: nothing more was done"),
         (report.failed, f"failed: {names([id.local for id in report.failed])}"),
-        (report.stopped, "stopped"),
+        (report.stopped, "stopped" + (f", running on as {names(sorted(report.running.values()))}" if report.running else "")),
         (report.blocked, f"blocked: {names([id.local for id in report.blocked], 3)}"),
         (report.left, f"left: {names([id.local for id in report.left], 3)}"),
     ):
@@ -118,7 +119,7 @@ def report_page(page: Page, report: RunReport, plan: Plan, said: Said, lines: Li
     page.say(f"run {report.run}: {_counts(report)} in {clock(report.seconds)}{_verdict(report, plan)}", "bold")
     for host in report.hosts:
         if not host.converged:
-            page.say(f"{host.host}: {host_line(host)}", indent=2, hang=4)
+            page.say(f"{host.host}: {host_line(host, by_host.get(host.host))}", indent=2, hang=4)
     for text in _next(report, said):
         page.exact((text, "bold cyan"))
 
