@@ -1,0 +1,158 @@
+"""`make bench`: how fast manifests load, how fast a fleet is planned, how much is said to a host; each beside its goal.
+
+Every measurement runs in a process of its own (`measuring/figures.py`) and counts seconds of CPU, so that other work on the
+machine costs little. `--quick` measures small fleets, for a look while working. A goal that is not met is marked; the exit
+code is 0 all the same: timings are to be read, not to break a build.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+HELP = (sys.executable, "-c", "from reconciler.cli.main import main; main()", "--help")
+MIB_FOR_PLAN = 1536
+SECONDS_FOR_PLAN = 20
+SECONDS_FOR_HELP = 0.2
+GROWTH = 11  # ten times the hosts
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is measured: hosts loaded, hosts planned (and a tenth of them), hosts emulated, times that help is asked."""
+
+    load: int = 2000
+    plan: int = 10_000
+    emulated: int = 3
+    help: int = 10
+
+
+FULL = Sizes()
+QUICK = Sizes(load=50, plan=200, emulated=1, help=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One printed figure. `met` None: there is no goal, or not for this size."""
+
+    name: str
+    value: float
+    unit: str
+    goal: str = ""
+    met: bool | None = None
+    digits: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    title: str
+    rows: tuple[Row, ...]
+
+
+def main(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(description="Timings of load, plan, help and of what is said to hosts.")
+    parser.add_argument("--quick", action="store_true", help="small fleets; goals that belong to large ones are left out")
+    sizes = QUICK if parser.parse_args(words).quick else FULL
+    for section in measured(sizes):
+        print("\n".join(lines(section)), flush=True)
+    return 0
+
+
+def measured(sizes: Sizes) -> Iterable[Section]:
+    """Sections as they are done."""
+    yield load_section(sizes)
+    yield plan_section(sizes)
+    yield hosts_section(sizes)
+    yield Section("command line", (_below("reconcile --help, fastest of " + str(sizes.help), _help(sizes.help), "s", SECONDS_FOR_HELP, 3),))
+
+
+def load_section(sizes: Sizes) -> Section:
+    found = figures("load", sizes.load)
+    rows = []
+    for form, told in (("resources", "resources in their Host"), ("flat", "flat documents")):
+        documents, load, link = (found[f"{form}_{what}"] for what in ("documents", "load", "link"))
+        rows += [
+            Row(f"{told}: loaded", documents / load, "documents/s", digits=0),
+            Row(f"{told}: loaded and validated", documents / (load + link), "documents/s", digits=0),
+            Row(f"{told}: loaded and validated", found[f"{form}_resources"] / (load + link), "resources/s", digits=0),
+            Row(f"{told}: load, a bare CSafeLoader being 1", load / found[f"{form}_bare"], "times"),
+        ]
+    return Section(f"load, {sizes.load:,} hosts, {found['resources_resources']:,.0f} resources", tuple(rows))
+
+
+def plan_section(sizes: Sizes) -> Section:
+    """The large fleet, and how it compares with a tenth of it."""
+    small, large = figures("plan", sizes.plan // 10), figures("plan", sizes.plan)
+    secret = figures("secrets", sizes.plan)
+    whole = sizes == FULL
+    took, before = (each["link"] + each["plan"] for each in (large, small))
+    rows = (
+        Row("link and rules", large["link"], "s"),
+        Row("plan from snapshots", large["plan"], "s"),
+        _below("together", took, "s", SECONDS_FOR_PLAN) if whole else Row("together", took, "s"),
+        Row("together, a host", took / sizes.plan * 1000, "ms", digits=2),
+        Row(f"together, against {sizes.plan // 10:,} hosts", took / before, "times", f"at most {GROWTH}", took / before <= GROWTH if whole else None),
+        _below("peak of memory, manifests and snapshots included", large["peak"], "MiB", MIB_FOR_PLAN, 0)
+        if whole
+        else Row("peak of memory, manifests and snapshots included", large["peak"], "MiB", digits=0),
+        Row("peak of memory before link", large["before"], "MiB", digits=0),
+        Row("steps to take", large["steps"], "steps", digits=0),
+        Row("apart: comparing one secret a host", secret["one"] * sizes.plan, "s"),
+    )
+    return Section(f"plan, {sizes.plan:,} hosts, {large['resources']:,.0f} resources", rows)
+
+
+def hosts_section(sizes: Sizes) -> Section:
+    found = figures("hosts", sizes.emulated)
+    rows = (
+        Row("look: processes", found["look_processes"], "a host"),
+        Row("look: requests", found["look_requests"], "a host"),
+        Row("look: batches after hello", found["look_batches"], "a host", "1", found["look_batches"] == 1),
+        Row("look: calls", found["look_calls"], "a host"),
+        Row("apply: requests", found["step_requests"], "a step"),
+        Row("apply: of these, waiting for a job", found["step_polls"], "a step"),
+        Row("apply: batches that ask", found["step_batches"], "a step"),
+        Row("apply: calls", found["step_calls"], "a step"),
+        Row("apply: processes", found["step_processes"], "a step"),
+    )
+    return Section(f"what is said to an emulated host of {found['steps']:.0f} steps", rows)
+
+
+def _below(name: str, value: float, unit: str, goal: float, digits: int = 1) -> Row:
+    return Row(name, value, unit, f"under {goal:,g}", value < goal, digits)
+
+
+def figures(name: str, hosts: int) -> dict[str, float]:
+    """One measurement in its own process; its error is ours."""
+    done = subprocess.run([sys.executable, "-m", "scripts.measuring.figures", name, str(hosts)], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def _help(times: int) -> float:
+    """Wall time of the fastest of a few runs: what a person waits for."""
+    took = []
+    for _ in range(times):
+        start = time.perf_counter()
+        subprocess.run(HELP, cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+        took.append(time.perf_counter() - start)
+    return min(took)
+
+
+def lines(section: Section) -> list[str]:
+    out = [section.title]
+    for row in section.rows:
+        goal = f"goal: {row.goal}{'' if row.met is None else ', met' if row.met else ', NOT MET'}" if row.goal else ""
+        out.append(f"  {row.name:<58}{row.value:>12,.{row.digits}f} {row.unit:<12}{goal}".rstrip())
+    return [*out, ""]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
