@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import anyio
 
 from reconciler.core.plan import HostPlan, Plan, Sight
@@ -11,6 +13,7 @@ from reconciler.engine.events import Emit, HostReport, RunReport
 from reconciler.engine.hostrun import HostRun
 from reconciler.engine.link import Linked
 from reconciler.engine.planning import desired_of
+from reconciler.engine.restrain import BRAKE
 
 
 async def apply(plan: Plan, linked: Linked, request: Request, env: Environment, emit: Emit, stop: anyio.Event) -> RunReport:
@@ -18,6 +21,7 @@ async def apply(plan: Plan, linked: Linked, request: Request, env: Environment, 
     started = env.clock.now()
     limiter = anyio.CapacityLimiter(env.at_once)
     reports: dict[str, HostReport] = {}
+    braked = next((step.blocked.message for step in plan.steps() if step.blocked and step.blocked.code == BRAKE), "")
 
     async def one(host: HostPlan, desired: Desired) -> None:
         async with limiter:
@@ -28,7 +32,7 @@ async def apply(plan: Plan, linked: Linked, request: Request, env: Environment, 
             if host.sight is not Sight.SEEN:
                 reports[host.name] = HostReport(host.name, unseen=host.why)
             elif not _idle(host):
-                group.start_soon(one, host, desired_of(linked, linked.hosts[host.name], request, env))
+                group.start_soon(one, host, replace(desired_of(linked, linked.hosts[host.name], request, env), braked=braked))
             else:
                 reports[host.name] = _untouched(host)
     seconds = (env.clock.now() - started).total_seconds()

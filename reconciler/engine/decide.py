@@ -58,9 +58,8 @@ def decide(desired: Desired, view: HostView, now: datetime) -> HostPlan:
 def _notes(view: HostView) -> tuple[str, ...]:
     notes = [f"a record names another host and is left alone: {name}" for name in view.records.foreign]
     if broken := view.records.broken:
-        notes.append(
-            f"{len(broken)} record{'s' if len(broken) > 1 else ''} of ours cannot be read and {'are' if len(broken) > 1 else 'is'} left alone: {', '.join(broken)}"
-        )
+        many = len(broken) > 1
+        notes.append(f"{len(broken)} record{'s' if many else ''} of ours cannot be read and {'are' if many else 'is'} left alone: {', '.join(broken)}")
     return tuple(notes)
 
 

@@ -16,7 +16,7 @@ from reconciler.core.changes import Cause, Change, Changes
 from reconciler.core.model import FieldMarks
 from reconciler.core.observations import Present
 from reconciler.core.resources import Resource
-from reconciler.engine.ledger import INTENT, Record
+from reconciler.engine.ledger import Record
 from reconciler.engine.shapes import Shape, shape
 
 SAME, DIFFERS, UNAVAILABLE = "same", "differs", "unavailable"
@@ -86,8 +86,11 @@ class _Found:
                 self.items.append(Change(mark.name, have, want, _cause(self.record, mark.name, want), immutable, again=mark.again))
 
     def _unseen(self, mark: FieldMarks, want: Any, why: str) -> None:
-        if self.record is not None and mark.name in self.record.spec and self.record.spec[mark.name] != plain(want):
-            self.items.append(Change(mark.name, self.record.spec[mark.name], want, Cause.CHANGE, mark.immutable))
+        """Against the record. What is declared for the first time is a change too, unless only a replace could make it so."""
+        known = self.record is not None and mark.name in self.record.spec
+        before = self.record.spec[mark.name] if self.record is not None and known else None
+        if self.record is not None and self.record.applied and before != plain(want) and (known or not mark.immutable):
+            self.items.append(Change(mark.name, before, want, Cause.CHANGE, mark.immutable))
         else:
             self.unverified[mark.name] = why
 
@@ -143,8 +146,6 @@ def _cause(record: Record | None, name: str, want: Any, entry: str | None = None
     """Desired equals recorded: the world moved. Desired differs from recorded: the declaration did."""
     if record is None or not record.applied:
         return Cause.NEW
-    if record.phase == INTENT and record.changing:
-        return Cause.CHANGE
     if entry is not None:
         recorded = (record.spec.get(name) or {}).get(entry)
         return Cause.DRIFT if recorded == plain(want[entry]) else Cause.CHANGE

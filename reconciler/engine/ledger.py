@@ -41,7 +41,6 @@ class Record:
     needs: tuple[tuple[str, bool], ...] = ()
     actions: tuple[str, ...] = ()
     tainted: str = ""  # why only a replace helps, kept from the acknowledgement of a failed job until the old is gone
-    changing: bool = False  # an open intent of more than putting drift back: what it left undone is a change still
 
     def to_json(self) -> str:
         life = self.lifecycle
@@ -61,7 +60,6 @@ class Record:
                 "needs": [list(need) for need in self.needs],
                 "actions": list(self.actions),
                 "tainted": self.tainted,
-                "changing": self.changing,
             }
         )
 
@@ -83,7 +81,6 @@ class Record:
                 tuple((id, bound) for id, bound in data["needs"]),
                 tuple(data.get("actions", ())),
                 data.get("tainted", ""),
-                data.get("changing", False),
             )
         except (KeyError, TypeError, json.JSONDecodeError) as bad:
             raise ValueError(f"not a record: {bad}") from bad

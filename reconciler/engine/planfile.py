@@ -66,7 +66,7 @@ def load(text: str, registry: Registry) -> tuple[Plan, Linked]:
         resources = {name: tuple(_resource_in(registry, item) for item in items) for name, items in body["desired"].items()}
         linked = Linked(fleet, hosts, resources, complete=body["whole"])
         return _plan_in(body["plan"], linked), linked
-    except (KeyError, TypeError, ValueError, ValidationError) as bad:
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, ValidationError, RecursionError) as bad:
         raise Refused([error("PLN062", f"the saved plan cannot be read: {bad}", help="make a new one: reconcile plan --out FILE.plan")]) from bad
 
 
@@ -182,6 +182,7 @@ def _plan_out(plan: Plan) -> dict[str, Any]:
         "specs": {field.name: getattr(plan.specs, field.name) for field in fields_of(SpecsInfo)},
         "replace": list(plan.replace),
         "maxDisruption": None if plan.max_disruption is None else str(plan.max_disruption),
+        "scope": {"targets": list(plan.targets), "exclude": list(plan.exclude), "destroy": list(plan.destroy)},
         "hosts": [_hostplan_out(host) for host in plan.hosts],
     }
 
@@ -197,6 +198,9 @@ def _plan_in(data: Mapping[str, Any], linked: Linked) -> Plan:
         max_disruption=None if data["maxDisruption"] is None else Disruption.parse(data["maxDisruption"]),
         by=data["by"],
         whole=linked.complete,
+        targets=tuple(data["scope"]["targets"]),
+        exclude=tuple(data["scope"]["exclude"]),
+        destroy=tuple(data["scope"]["destroy"]),
     )
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import anyio
@@ -16,7 +16,7 @@ from reconciler.core.diagnostics import Diagnostic, Severity
 from reconciler.core.errors import SecretUnavailable, TransportError, WrongMachine
 from reconciler.core.ids import ResourceId
 from reconciler.core.observations import CapabilityState
-from reconciler.core.plan import Block, HostPlan, Plan, Sight, Verb
+from reconciler.core.plan import HostPlan, Plan, Sight, Verb
 from reconciler.core.resources import Host, Resource
 from reconciler.core.snapshot import Snapshot, call_key
 from reconciler.core.transport import Hello, Reader, Target
@@ -60,7 +60,8 @@ def unknown_targets(linked: Linked, targets: Sequence[str]) -> list[str]:
 def desired_of(linked: Linked, host: Host, request: Request, env: Environment) -> Desired:
     """What one host should be, within the request's scope. Secrets are added after its hello (`with_secrets`)."""
     resources = linked.resources.get(host.name, ())
-    asked = {t.casefold() for t in request.scope.targets if "/" in t and t.partition("/")[0].casefold() == host.name.casefold()}
+    targets = {t.casefold() for t in request.scope.targets}
+    asked = set() if host.name.casefold() in targets else {t for t in targets if t.startswith(host.name.casefold() + "/")}
     excluded = {t.casefold() for t in request.scope.exclude}
     return Desired(
         host,
@@ -116,10 +117,12 @@ def target_of(desired: Desired) -> Target:
     return Target(desired.host, desired.fleet.name, vocabulary(desired.registry))
 
 
-async def look_at(desired: Desired, reader: Reader, env: Environment, settling: Callable[[str], None] = _quietly) -> tuple[Desired, HostView]:
+async def look_at(
+    desired: Desired, reader: Reader, env: Environment, settling: Callable[[str], None] = _quietly, *, waits: bool = True
+) -> tuple[Desired, HostView]:
     """One look within a session that is open: identity first, then one batch.
 
-    Soon after a boot, a capability that is there and silent is waited for: services come up after the network does.
+    Soon after a boot, a capability that is there and silent is waited for (`waits`): services come up after the network does.
     """
     verify(desired.host, reader.hello)
     desired = await with_secrets(desired, reader.hello, env)
@@ -127,7 +130,7 @@ async def look_at(desired: Desired, reader: Reader, env: Environment, settling: 
     while True:
         view = await look(reader, desired.host, desired.registry, desired.resources, env.clock, env.deadline)
         silent = ", ".join(sorted(name for name, state in view.capabilities.items() if state is CapabilityState.SILENT))
-        if not silent or env.clock.now() >= settled:
+        if not waits or not silent or env.clock.now() >= settled:
             return desired, view
         settling(silent)
         await env.clock.sleep_until(env.clock.now() + BETWEEN)
@@ -136,7 +139,7 @@ async def look_at(desired: Desired, reader: Reader, env: Environment, settling: 
 async def make_plan(linked: Linked, request: Request, env: Environment) -> Plan:
     """Look at every host in scope, `env.at_once` at a time; a host that cannot be seen costs the others nothing."""
     started = env.clock.now()
-    plans: dict[str, HostPlan] = {}
+    plans: dict[str, _Decided] = {}
     limiter = anyio.CapacityLimiter(env.at_once)
 
     async def one(host: Host) -> None:
@@ -150,13 +153,31 @@ async def make_plan(linked: Linked, request: Request, env: Environment) -> Plan:
     return finish(linked, request, env, [plans[host.name] for host in hosts], started)
 
 
-async def _plan_host(desired: Desired, env: Environment) -> HostPlan:
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """A host's plan. `braked` decides it anew without deletions; None where it has none, so that its view can go."""
+
+    plan: HostPlan
+    braked: Callable[[str], HostPlan] | None = None
+
+
+def _decided(desired: Desired, view: HostView, now: datetime) -> _Decided:
+    plan = decide(desired, view, now)
+    return _Decided(plan, (lambda why: decide(replace(desired, braked=why), view, now)) if _deletions(plan) else None)
+
+
+def _deletions(plan: HostPlan) -> int:
+    """Deletions of what is declared no more; those that somebody named are not counted."""
+    return sum(1 for step in plan.steps if step.verb is Verb.DELETE and not step.blocked and step.why != "named")
+
+
+async def _plan_host(desired: Desired, env: Environment) -> _Decided:
     try:
         async with env.connect(target_of(desired)) as reader:
             desired, view = await look_at(desired, reader, env)
     except TransportError as trouble:
-        return unseen_host(desired.host, trouble)
-    return decide(desired, view, env.clock.now())
+        return _Decided(unseen_host(desired.host, trouble))
+    return _decided(desired, view, env.clock.now())
 
 
 def unseen_host(host: Host, trouble: TransportError) -> HostPlan:
@@ -165,9 +186,10 @@ def unseen_host(host: Host, trouble: TransportError) -> HostPlan:
     return HostPlan(host.name, sight, why=str(trouble), code=trouble.code)
 
 
-def finish(linked: Linked, request: Request, env: Environment, hosts: list[HostPlan], started: datetime) -> Plan:
+def finish(linked: Linked, request: Request, env: Environment, decided: list[_Decided], started: datetime) -> Plan:
     """Number the steps over all hosts and put the brake on deletions."""
-    numbered = _numbered(_braked(hosts, linked.fleet.max_deletes))
+    hosts = _braked(decided, linked.fleet.max_deletes)
+    numbered = _numbered(hosts)
     diagnostics = [d for d in linked.diagnostics if d.severity is not Severity.ERROR]
     whole = linked.complete and linked.fleet.declared and not request.scope.exclude and not any("/" in t for t in request.scope.targets)
     return Plan(
@@ -182,6 +204,9 @@ def finish(linked: Linked, request: Request, env: Environment, hosts: list[HostP
         by=env.by,
         seconds=(env.clock.now() - started).total_seconds(),
         whole=whole,
+        targets=request.scope.targets,
+        exclude=request.scope.exclude,
+        destroy=request.destroy,
     )
 
 
@@ -190,15 +215,11 @@ def _once(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
     return tuple({(d.code, d.subject, d.message): d for d in diagnostics}.values())
 
 
-def _braked(hosts: list[HostPlan], most: int) -> list[HostPlan]:
-    """Above `most` deletions none runs: a label typo must not empty a fleet."""
-    count = sum(1 for host in hosts for step in host.steps if step.verb is Verb.DELETE and not step.blocked and step.why != "named")
-    if count <= most:
-        return hosts
-    brake = Block(
-        "PLN028", f"{count} deletions in one plan, and maxDeletes is {most}: none of them runs", "raise maxDeletes in the Fleet document if they are meant"
-    )
-    return [replace(host, steps=tuple(replace(s, blocked=brake) if s.verb is Verb.DELETE and not s.blocked else s for s in host.steps)) for host in hosts]
+def _braked(decided: list[_Decided], most: int) -> list[HostPlan]:
+    """Above `most` deletions none runs, and what rests on one is decided anew: a label typo must not empty a fleet."""
+    count = sum(_deletions(one.plan) for one in decided)
+    why = f"{count} deletions in one plan, and maxDeletes is {most}: none of them runs"
+    return [one.plan if count <= most or one.braked is None else one.braked(why) for one in decided]
 
 
 def _numbered(hosts: list[HostPlan]) -> list[HostPlan]:
@@ -243,16 +264,15 @@ async def plan_from(linked: Linked, snapshots: Mapping[str, Snapshot], request: 
     for host in hosts_in(linked, request.scope):
         snapshot = snapshots.get(host.name)
         if snapshot is None:
-            plans.append(HostPlan(host.name, Sight.UNSEEN, why="no snapshot of it was given", code="PLN040"))
+            plans.append(_Decided(HostPlan(host.name, Sight.UNSEEN, why="no snapshot of it was given", code="PLN040")))
             continue
         desired = desired_of(linked, host, request, env)
         try:
-            desired, view = await look_at(desired, SnapshotReader(snapshot), env)
+            desired, view = await look_at(desired, SnapshotReader(snapshot), env, waits=False)
         except TransportError as trouble:
-            plans.append(unseen_host(host, trouble))
+            plans.append(_Decided(unseen_host(host, trouble)))
             continue
-        view = replace(view, at=snapshot.seen)
-        plans.append(decide(replace(desired, missing={}), view, snapshot.seen))
+        plans.append(_decided(replace(desired, missing={}), replace(view, at=snapshot.seen), snapshot.seen))
     return finish(linked, request, env, plans, started)
 
 

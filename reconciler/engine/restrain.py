@@ -23,7 +23,6 @@ from reconciler.engine.judge import Verdict, blocking, judge
 from reconciler.engine.view import HostView
 from reconciler.engine.world import HostWorld
 
-
 BRAKE = "PLN028"
 
 
