@@ -16,6 +16,7 @@ from anyio.abc import TaskGroup
 
 from reconciler.core.errors import TransportError, Unreachable
 from reconciler.core.ids import ResourceId
+from reconciler.core.observations import Facts
 from reconciler.core.plan import HostPlan, SpecsInfo, Verb
 from reconciler.core.transport import Clock
 from reconciler.engine.decide import decide
@@ -81,7 +82,7 @@ class Cell:
         self._shared = shared
         self._guard = Guard(shared.every)
         self._said: dict[tuple[ResourceId | None, Watched], str] = {}
-        self._boot = ""
+        self._facts: Facts | None = None  # at the last look
         self._failures = 0  # looks in a row that came to nothing
         self._denied = 0  # corrections in a row that another's lease kept us from
         self._lost: datetime | None = None  # since when it is not seen
@@ -167,10 +168,9 @@ class Cell:
         if self._lost is not None:
             self._say(Watched.SEEN, seconds=(self._clock.now() - self._lost).total_seconds())
         self._failures, self._lost = 0, None
-        boot = view.facts.boot
-        if self._boot and boot != self._boot:
-            self._say(Watched.REBOOTED, text=boot)
-        self._boot = boot
+        before, self._facts = self._facts, view.facts
+        if before is not None and before.boot != view.facts.boot:
+            self._say(Watched.REBOOTED, text=f"boot {_when(before)} → {_when(view.facts)}")
 
     # -- deciding
 
@@ -247,3 +247,7 @@ class Cell:
     @property
     def _clock(self) -> Clock:
         return self._shared.env.clock
+
+
+def _when(facts: Facts) -> str:
+    return f"{facts.booted:%Y-%m-%d %H:%M}" if facts.booted else "unknown"

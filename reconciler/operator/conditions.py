@@ -22,7 +22,8 @@ from reconciler.operator.events import Watched
 LIMITS = Limits(max_disruption=Disruption.NONE, only_drift=True, destructive=False, lease_wait=timedelta())
 
 HELD = "POL003"
-EXCLUDED = "PLN012"
+DETECT = "POL001"
+OURS = ("PLN012", "PLN022", "PLN025", "POL004")  # blocks that only the loop's own limits, or its leaving alone, put there
 GIVEN_UP = {
     Watched.FLAPPING: "put back 3 times and gone again each time: somebody else wants it so; no longer corrected",
     Watched.STALLED: "correcting it failed 3 times: it rests until the oldest failure is an hour old",
@@ -110,13 +111,13 @@ def _why(step: Step, given_up: Mapping[ResourceId, Watched]) -> tuple[Watched, s
         return given_up[step.id], GIVEN_UP[given_up[step.id]], f"reconcile apply {step.id}"
     if block.code == HELD:
         return Watched.HELD, block.message, block.next
+    if block.code == DETECT:
+        return Watched.DRIFTED, block.message, block.next
+    if block.code not in OURS:
+        return Watched.BLOCKED, block.message, block.next
     if _drift(step):
         return Watched.DRIFTED, block.message, f"reconcile apply {step.id}"
-    if block.code == EXCLUDED:
-        return Watched.PENDING, _pending(step), f"reconcile apply {step.id}"
-    if block.code in ("PLN025", "PLN022", "POL004"):
-        return Watched.PENDING, _pending(step), f"reconcile apply {step.id}"
-    return Watched.BLOCKED, block.message, block.next
+    return Watched.PENDING, _pending(step), f"reconcile apply {step.id}"
 
 
 def _pending(step: Step) -> str:

@@ -100,7 +100,8 @@ class _Loop:
         self.shared.ending.set()
 
     async def run(self, sweeps: int | None) -> WatchEnd:
-        self._say(Watched.STARTED, text=f"{len(self.specs.linked.hosts)} hosts", seconds=self.every.total_seconds())
+        hosts = len(self.specs.linked.hosts)
+        self._say(Watched.STARTED, text="1 host" if hosts == 1 else f"{hosts} hosts", seconds=self.every.total_seconds())
         number, start = 0, self.env.clock.now()
         while not self.shared.ending.is_set():
             number += 1

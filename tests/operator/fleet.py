@@ -90,14 +90,15 @@ class Fleet:
     def env(self, by: str = "loop", cut: Cut | None = None) -> Environment:
         clock = self.estate.clock
         numbers = itertools.count(1)
-        reach = connect(self.estate, clock, cut=cut)
+        vault = Vault()
+        reach = connect(self.estate, clock, secrets=vault, cut=cut)
 
         def connecting(target: Target) -> AbstractAsyncContextManager[Writer]:
             if target.host.name in self.broken:
                 raise KeyError("a defect")
             return reach(target)
 
-        return Environment(self.registry, connecting, Vault(), clock, lambda: f"r-{by}-{next(numbers)}", by)
+        return Environment(self.registry, connecting, vault, clock, lambda: f"r-{by}-{next(numbers)}", by)
 
     async def watch(self, minutes: float, *moments: tuple[float, Callable[[], object]], every: timedelta = QUARTER) -> WatchEnd:
         """Watch for so long; each of `moments` is done at its minute."""

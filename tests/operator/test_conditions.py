@@ -63,7 +63,12 @@ def test_what_waits_for_another_is_counted_there_and_not_said() -> None:
     (blocked,) = conditions(
         plan(step(SWITCH, blocked=Block("EFL012", "its own gateway", "give it another")), step(NAT, blocked=behind), step(SCOPE, blocked=behind)), {}
     )
-    assert (blocked.what, blocked.id, blocked.more) == (Watched.DRIFTED, SWITCH, 2)
+    assert (blocked.what, blocked.id, blocked.more, blocked.next) == (Watched.BLOCKED, SWITCH, 2, "give it another")
+
+
+def test_drift_that_is_only_to_be_shown_has_no_command_that_would_correct_it() -> None:
+    (shown,) = conditions(plan(step(blocked=Block("POL001", "driftPolicy is detect: drift is shown, not corrected"))), {})
+    assert (shown.what, shown.next) == (Watched.DRIFTED, "")
 
 
 def test_what_cannot_be_seen_counts_what_needs_it() -> None:
