@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from reconciler.cli.standins import stand_ins
 from reconciler.cli.wishes import web
 from reconciler.core.plan import Plan, Sight
 from reconciler.core.snapshot import Snapshot
@@ -24,5 +25,7 @@ async def rehearsed(plan: Plan, linked: Linked, snapshots: Mapping[str, Snapshot
     estate, assumptions = build((snapshots[host.name] for host in hosts), linked.fleet.name)
     estate.site.web.update(web(linked))
     scope = request.scope if request.scope.targets else replace(request.scope, targets=tuple(host.name for host in hosts))
-    twin = connect(estate, estate.clock, secrets=env.secrets)
-    return await rehearse(replace(plan, hosts=hosts), linked, replace(request, scope=scope), env, twin, estate.clock, assumptions)
+    secrets = await stand_ins(plan, snapshots, env.secrets)
+    twin = connect(estate, estate.clock, secrets=secrets)
+    there, taken = replace(env, secrets=secrets), (*assumptions, *secrets.said())
+    return await rehearse(replace(plan, hosts=hosts), linked, replace(request, scope=scope), there, twin, estate.clock, taken)

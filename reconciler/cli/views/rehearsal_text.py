@@ -8,13 +8,7 @@ from reconciler.cli.views.apply_text import host_line
 from reconciler.cli.views.frames import Lines, frames
 from reconciler.cli.views.page import Page
 from reconciler.cli.views.words import clock, count, one_line
-from reconciler.core.plan import Step
 from reconciler.engine.rehearse import Rehearsal
-
-
-def left(rehearsal: Rehearsal) -> list[Step]:
-    """What the twin would still need after the plan ran."""
-    return [step for step in rehearsal.second.steps() if step.verb.acts and not step.blocked]
 
 
 def rehearsal_page(page: Page, rehearsal: Rehearsal, lines: Lines) -> None:
@@ -31,7 +25,7 @@ def rehearsal_page(page: Page, rehearsal: Rehearsal, lines: Lines) -> None:
         for host in report.hosts:
             if not host.converged:
                 page.say(f"{host.host}: {host_line(host)}", indent=2, hang=4)
-        for step in left(rehearsal):
+        for step in rehearsal.left:
             page.say(f"left: {step.symbol} {step.id}", indent=2)
     for assumed in rehearsal.assumptions:
         page.say(f"taken for granted: {one_line(assumed)}", "dim", hang=4)
@@ -44,7 +38,7 @@ def rehearsal_json(rehearsal: Rehearsal) -> dict[str, Any]:
         "seconds": round(report.seconds, 1),
         "done": [str(id) for host in report.hosts for id in host.done],
         "failed": [str(id) for host in report.hosts for id in host.failed],
-        "left": [str(step.id) for step in left(rehearsal)],
+        "left": [str(step.id) for step in rehearsal.left],
         "assumptions": list(rehearsal.assumptions),
         "diagnostics": [dict(d.to_json()) for host in report.hosts for d in host.diagnostics],
     }
