@@ -7,9 +7,10 @@ installers that specs name into `site.web`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
+from reconciler.core.calls import Unreadable
 from reconciler.core.snapshot import Snapshot
 from reconciler.emulator.clock import EstateClock
 from reconciler.emulator.estate import Estate
@@ -27,6 +28,17 @@ ALWAYS = (
     "cmdlets do what the emulator does: a deployment that would succeed there is taken to succeed here",
     "what no question asked for is as on a fresh Windows",
 )
+PARTS: Mapping[str, Callable[[Machine, Said], None]] = {
+    "features": features,
+    "network": network,
+    "NATs": nats,
+    "services": services,
+    "DHCP server": dhcp,
+    "virtual machines": virtual_machines,
+    "EFLOW": eflow,
+    "memory": memory,
+    "registry and files": items,
+}
 BOOTS = 1000  # no boot of the twin is called as one of the host was
 
 
@@ -53,15 +65,11 @@ def _machine(snapshot: Snapshot, said: Said, estate: Estate, fleet: str) -> Mach
     machine = _bare(snapshot, said, estate.site)
     machine.now = estate.clock.now()
     identity(machine, said, snapshot.seen)
-    features(machine, said)
-    network(machine, said)
-    nats(machine, said)
-    services(machine, said)
-    dhcp(machine, said)
-    virtual_machines(machine, said)
-    eflow(machine, said)
-    memory(machine, said)
-    items(machine, said)
+    for what, part in PARTS.items():
+        try:
+            part(machine, said)
+        except (Unreadable, ValueError, TypeError) as trouble:  # an answer of another shape than Windows gives
+            said.assume(f"its {what} could not be made whole: {trouble}")
     remembered(machine, said, fleet)
     return machine
 

@@ -9,7 +9,7 @@ from reconciler.core.calls import Row
 from reconciler.emulator.dhcp import LEASE, Reservation, Scope
 from reconciler.emulator.machine import Machine
 from reconciler.emulator.twinhost import ROLE
-from reconciler.emulator.twinsaid import Said, given
+from reconciler.emulator.twinsaid import Said, given, ip
 
 DOMAIN = "twin.invalid"  # the name is not told, only that there is one
 
@@ -28,7 +28,7 @@ def _fill(machine: Machine, said: Said) -> None:
     for row in said.listed("Get-DhcpServerv4ExclusionRange") or ():
         scope = machine.dhcp.scope(str(row["ScopeId"]))
         if scope is not None:
-            scope.exclusions.append([str(row["StartRange"]), str(row["EndRange"])])
+            scope.exclusions.append([ip(row, "StartRange"), ip(row, "EndRange")])
     for asked in said.asked("Get-DhcpServerv4OptionValue"):
         scope = machine.dhcp.scope(str(asked.parameters.get("ScopeId")))
         for row in asked.rows() if scope else ():
@@ -62,10 +62,10 @@ def _where(machine: Machine, said: Said) -> None:
 def _scope(row: Row) -> Scope:
     duration = given(row, "LeaseDuration")
     return Scope(
-        str(row["ScopeId"]),
-        str(row["SubnetMask"]),
-        str(row["StartRange"]),
-        str(row["EndRange"]),
+        ip(row, "ScopeId"),
+        ip(row, "SubnetMask"),
+        ip(row, "StartRange"),
+        ip(row, "EndRange"),
         str(given(row, "Name") or ""),
         str(given(row, "State") or "Active"),
         lease_duration=duration if isinstance(duration, timedelta) else timedelta(days=8),
@@ -79,7 +79,7 @@ def _option(scope: Any, row: Row) -> None:
 
 
 def _reservation(row: Row) -> Reservation:
-    return Reservation(str(row["IPAddress"]), str(row["ClientId"]), str(given(row, "Name") or ""), str(given(row, "Description") or ""))
+    return Reservation(ip(row, "IPAddress"), str(row["ClientId"]), str(given(row, "Name") or ""), str(given(row, "Description") or ""))
 
 
 def _unasked(machine: Machine, said: Said) -> None:

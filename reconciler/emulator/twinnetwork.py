@@ -10,7 +10,7 @@ from reconciler.core.calls import Row
 from reconciler.emulator.machine import Machine
 from reconciler.emulator.parts import Adapter, Address, Nat, Route, StaticMapping, VirtualMachine, VmSwitch
 from reconciler.emulator.timeline import DEFAULT_SWITCH, schedule
-from reconciler.emulator.twinsaid import Said, given
+from reconciler.emulator.twinsaid import Said, given, ip
 
 HOST_SIDE = "Hyper-V Virtual Ethernet Adapter"
 SUFFIX = {"Dhcp": "Dhcp", "WellKnown": "Link", "Manual": "Manual"}
@@ -61,11 +61,18 @@ def _addresses(machine: Machine, said: Said) -> None:
         adapter = machine.adapter(str(given(row, "InterfaceAlias")))
         if adapter is not None and ":" not in str(row["IPAddress"]):
             origin = str(given(row, "PrefixOrigin") or "Manual")
-            adapter.addresses.append(Address(str(row["IPAddress"]), int(row["PrefixLength"]), origin, SUFFIX.get(origin, "Other")))
+            adapter.addresses.append(Address(ip(row, "IPAddress"), _length(row), origin, SUFFIX.get(origin, "Other")))
     for adapter in machine.adapters:
         origins = {address.origin for address in adapter.addresses}
         guess = "Dhcp" in origins or origins == {"WellKnown"}
         adapter.dhcp = guess if bindable is None or not origins else adapter.name.casefold() not in static
+
+
+def _length(row: Row) -> int:
+    length = int(row["PrefixLength"])
+    if not 0 <= length <= 32:
+        raise ValueError(f"{length} is no length of a prefix")
+    return length
 
 
 def _routes(machine: Machine, said: Said) -> None:
@@ -163,7 +170,11 @@ def _uplink(machine: Machine, said: Said) -> None:
 
 def nats(machine: Machine, said: Said) -> None:
     for row in said.listed("Get-NetNat") or ():
-        machine.nats.append(Nat(str(row["Name"]), str(given(row, "InternalIPInterfaceAddressPrefix") or "")))
+        prefix = given(row, "InternalIPInterfaceAddressPrefix")
+        if prefix:
+            machine.nats.append(Nat(str(row["Name"]), str(IPv4Network(str(prefix)))))
+        else:
+            said.assume(f"NAT {row['Name']} has no internal prefix: the twin leaves it out")
     for row in said.listed("Get-NetNatStaticMapping") or ():
         nat = machine.nat(str(row["NatName"]))
         if nat is not None:
@@ -177,9 +188,9 @@ def _mapping(row: Row) -> StaticMapping:
     return StaticMapping(
         int(row["StaticMappingID"]),
         str(row["Protocol"]),
-        str(row["ExternalIPAddress"]),
+        ip(row, "ExternalIPAddress"),
         int(row["ExternalPort"]),
-        str(row["InternalIPAddress"]),
+        ip(row, "InternalIPAddress"),
         int(row["InternalPort"]),
     )
 

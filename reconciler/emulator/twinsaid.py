@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from typing import Any
 
 from reconciler.core.calls import Answer, Argv, Call, CallError, Row, Unread
@@ -90,6 +91,11 @@ def _asked(question: Mapping[str, Any], found: Answer) -> Asked:
 def given(row: Mapping[str, Any], name: str) -> Any:
     """A property as far as the host gave it."""
     return row.maybe(name) if isinstance(row, Row) else row.get(name)
+
+
+def ip(row: Row, name: str) -> str:
+    """An IPv4 address. Raises ValueError for what is none: a machine that holds anything else cannot be asked."""
+    return str(IPv4Address(str(row[name])))
 
 
 # --- does the twin say the same?

@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from reconciler.core.calls import Answer, CallError
+from reconciler.core.calls import Answer, CallError, Row, Unread
 from reconciler.core.snapshot import Snapshot, answer_json
 from reconciler.core.transport import Target
 from reconciler.emulator import jobs, lease
@@ -339,3 +339,13 @@ def test_building_twice_gives_the_same_twin() -> None:
 
     assert one.machines["edge-01"].to_json() == two.machines["edge-01"].to_json()
     assert said_one == said_two
+
+
+@pytest.mark.parametrize("value", [None, "?", -1, [], Unread("no rights")], ids=["null", "text", "number", "list", "unread"])
+def test_answers_of_another_shape_cost_no_more_than_a_sentence(value: Any) -> None:
+    taken = look(as_declared(EDGE))["edge-01"]
+    for key, answer in taken.answers.items():
+        for name in {name for row in answer.objects if isinstance(row, Row) for name in row}:
+            rows = tuple(Row({**row._values, name: value}) if isinstance(row, Row) else row for row in answer.objects)
+            _, assumed = build([replace(taken, answers={**taken.answers, key: Answer(rows)})], "edge")
+            assert set(ALWAYS) <= set(assumed)
