@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reconciler.core.calls import Row
 from reconciler.core.diagnostics import Diagnostic, Severity
 from reconciler.core.errors import TransportError
+from reconciler.core.ids import ResourceId
 from reconciler.core.plan import Step
 from reconciler.engine.perform import Session, StepFailed
 
@@ -21,6 +24,13 @@ async def explain(session: Session, step: Step, failed: StepFailed) -> Diagnosti
     details.append(("next", f"mend what the host complains of, then: reconcile apply {step.id}"))
     what = action.summary if action else f"{step.verb.word} {step.id.local}"
     return Diagnostic("PLN050", Severity.ERROR, f"{what} failed on {session.desired.host.name}", subject=str(step.id), details=tuple(details))
+
+
+def refused(session: Session, wanting: Sequence[ResourceId], failed: StepFailed) -> Diagnostic:
+    """A restart that the host would not make."""
+    host = session.desired.host.name
+    details = [("waits for it", ", ".join(id.local for id in wanting)), *_words(session, failed), ("next", f"restart it by hand, then: reconcile apply {host}")]
+    return Diagnostic("PLN051", Severity.ERROR, f"{host} was not restarted", subject=str(wanting[0]), details=tuple(details))
 
 
 def _words(session: Session, failed: StepFailed) -> list[tuple[str, str]]:

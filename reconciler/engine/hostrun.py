@@ -23,11 +23,13 @@ from reconciler.engine.decide import decide
 from reconciler.engine.desired import Desired
 from reconciler.engine.environment import Environment
 from reconciler.engine.events import Emit, Event, Happening, HostReport
-from reconciler.engine.failures import explain
+from reconciler.engine.failures import explain, refused
+from reconciler.engine.identity import verify
 from reconciler.engine.ledger import INTENT
-from reconciler.engine.perform import LEASE, LOOKS, Halted, Session, StepFailed, Stopped, attend, finish, note, perform
+from reconciler.engine.perform import LEASE, LOOKS, Halted, Session, StepFailed, Stopped, attend, finish, note, outwait, perform
 from reconciler.engine.planning import look_at, target_of
 from reconciler.engine.reboots import await_boot, restart
+from reconciler.engine.restrain import held
 from reconciler.engine.view import HostView
 
 ROUNDS = 3
@@ -84,8 +86,10 @@ class HostRun:
         self.epoch: int | None = None
         self.expected = {step.id: step for step in host.steps if step.runs}
         self.worst = max((step.disruption for step in self.expected.values()), default=Disruption.NONE)
-        self.may_restart = any(not barrier.blocked for barrier in host.barriers)
+        planned = sum(1 for barrier in host.barriers if not barrier.blocked)
+        self.restarts_left = planned + 1 if planned else 0  # one more for what turns out afterwards
         self.checked = False
+        self.begun: set[ResourceId] = set()  # what this run made, and showed only then what else it lacks
         self.tally = _Tally(blocked=[step.id for step in host.steps if step.blocked])
 
     def say(self, what: Happening, **more: object) -> None:
@@ -132,8 +136,7 @@ class HostRun:
                     self.epoch = session.epoch
                 await self._release(session)
         except _Restarted as restarted:
-            await self._through_restart(restarted.boot)
-            return bool(self.tally.unseen)
+            return await self._through_restart(restarted.boot)
         except Unreachable as dropped:
             return await self._dropped(dropped)
         except (Fenced, TransportError) as trouble:
@@ -160,22 +163,28 @@ class HostRun:
         self.tally.unseen = str(trouble)
         self.say(Happening.UNSEEN, text=str(trouble), diagnostic=Diagnostic(trouble.code, Severity.ERROR, str(trouble), subject=self.host.name))
 
-    async def _through_restart(self, boot: str) -> None:
+    async def _through_restart(self, boot: str) -> bool:
+        """Wait for the next boot; whether the run of this host is over. A host that never went down is looked at anew."""
         gone = self.env.clock.now()
         self.say(Happening.REBOOTING)
         try:
-            facts = await await_boot(self.env, target_of(self.desired), boot)
-        except Unreachable as never:
+            facts = await await_boot(self.env, target_of(self.desired), boot, self.stop)
+        except TransportError as never:
             self._unseen(never)
-            return
+            return True
+        if facts is None:
+            self.tally.stopped = self.stop.is_set()
+            return self.tally.stopped
         away = (self.env.clock.now() - gone).total_seconds()
         self.tally.reboots += 1
         self.tally.unreachable += away
         self.tally.drops = 0
         self.say(Happening.REBOOTED, text=facts.boot, seconds=away)
+        return False
 
     async def _open(self, writer: Writer) -> Session | None:
-        """Lease first, then the look that everything rests on. None: a person stopped us while we waited."""
+        """The machine's identity, the lease, then the look that everything rests on. None: a person stopped us while we waited."""
+        verify(self.desired.host, writer.hello)
         wait_until = self.env.clock.now() + self.desired.limits.lease_wait
         while True:
             try:
@@ -189,11 +198,11 @@ class HostRun:
                     return None
                 self.say(Happening.WAITING, text=str(held), seconds=held.seconds)
                 await self.sleep(min(max(held.seconds, 1.0), 30.0))
+        taken = self.env.clock.now().timestamp()
         self.say(Happening.LEASED, text=self.holder)
         await writer.greet()
         desired, view = await look_at(self.desired, writer, self.env, self._settling)
-        now = self.env.clock.now().timestamp()
-        return Session(self.env, writer, desired, view, self.plan_id, self.commit, self.holder, lease.epoch, self._emit, self.stop, renewed=now)
+        return Session(self.env, writer, desired, view, self.plan_id, self.commit, self.holder, lease.epoch, self._emit, self.stop, renewed=taken)
 
     def _settling(self, silent: str) -> None:
         self.say(Happening.WAITING, text=f"{silent} to answer after the restart")
@@ -202,6 +211,8 @@ class HostRun:
 
     async def _walk(self, session: Session) -> None:
         try:
+            if self._held(session):
+                return
             self._check(session, self._decide(session))
             while await self._next(session):
                 pass
@@ -216,6 +227,14 @@ class HostRun:
             self.tally.stopped = True
             self.tally.left.append(halted.id)
             self.say(Happening.STOPPED, id=halted.id, text="stopped while the host was to show it: the next run goes on from here")
+
+    def _held(self, session: Session) -> bool:
+        """Whether somebody put a hold on the host since the plan was made: then nothing runs, and nothing is stale."""
+        block = held(session.view.hello.hold, self.env.clock.now())
+        if block is not None:
+            self.tally.blocked += [id for id in self.expected if id not in self.tally.done]
+            self.say(Happening.BLOCKED, text=block.message)
+        return block is not None
 
     def _decide(self, session: Session) -> HostPlan:
         return decide(session.desired, session.view, self.env.clock.now())
@@ -232,11 +251,27 @@ class HostRun:
         if step is not None:
             await self._step(session, step)
             return True
-        if self.may_restart and self._wants_restart(fresh):
-            boot = session.view.facts.boot
-            await restart(session)
-            raise _Restarted(boot)
+        wanting = self._wants_restart(fresh) if self.restarts_left else []
+        if wanting:
+            await self._restart(session, wanting)
+            return True
         return await self._round(session)
+
+    async def _restart(self, session: Session, wanting: list[ResourceId]) -> None:
+        """Restart the host; never while a job runs there. A refusal is a failure of what the restart was for."""
+        self.restarts_left -= 1
+        boot = session.view.facts.boot
+        try:
+            await outwait(session)
+            await restart(session)
+        except StepFailed as failed:
+            self.restarts_left = 0
+            self.tally.failed += wanting
+            diagnostic = refused(session, wanting, failed)
+            self.tally.diagnostics.append(diagnostic)
+            self.say(Happening.FAILED, id=wanting[0], text=str(failed), diagnostic=diagnostic)
+            return
+        raise _Restarted(boot)
 
     def _ready(self, fresh: HostPlan) -> Step | None:
         """The first step that may run now: planned, before any restart, and not waiting for one that failed."""
@@ -263,11 +298,13 @@ class HostRun:
                     self.say(Happening.BLOCKED, id=step.id, text=f"needs {first.local}")
         return stuck
 
-    def _wants_restart(self, fresh: HostPlan) -> bool:
-        """Whether something that was done, or is seen, takes effect only after a restart, and that is still to come."""
-        return any(restarts(step) and not step.verb.acts and not step.blocked and step.id not in self.tally.failed for step in fresh.steps) or any(
-            step.level and step.runs and step.verb.acts and not any(restarts(s) for s in fresh.steps) for step in fresh.steps
-        )
+    def _wants_restart(self, fresh: HostPlan) -> list[ResourceId]:
+        """What was done, or is seen, and takes effect only after a restart; else what lies behind one that others caused."""
+        stuck = self._stuck(fresh)
+        done = [step.id for step in fresh.steps if restarts(step) and not step.verb.acts and step.id not in self.tally.failed]
+        if done or any(restarts(step) for step in fresh.steps):
+            return done
+        return [step.id for step in fresh.steps if step.level and step.runs and step.verb.acts and step.id in self.expected and step.id not in stuck]
 
     async def _step(self, session: Session, step: Step) -> None:
         step = await self._look_before(session, step)
@@ -319,10 +356,12 @@ class HostRun:
             if left is None or (not left.verb.acts and left.verb is not Verb.UNSEEN):
                 break
             if self.env.clock.now() >= end:
-                if step.verb is Verb.CREATE and left.verb is Verb.UPDATE and left.action_names != step.action_names:
-                    return  # made, and only now it shows what else differs: the next round's business, the intent stands open
+                if _came_to_light(step, left):
+                    self.begun |= {step.id} if step.verb is Verb.CREATE else set()
+                    return  # the next round's business, the intent stands open
                 still = ", ".join(change.path for change in left.changes) or left.why
                 raise StepFailed(None, None, None, f"every call went well, and the host still shows a difference: {still}")
+            await session.keep_lease()
             await session.wait(step.id, pauses.pop(0) if len(pauses) > 1 else pauses[0])
         await finish(session, step if step.desired is None else replace(step, desired=left.desired if left and left.desired else step.desired))
 
@@ -386,22 +425,36 @@ class HostRun:
         stuck = self._stuck(fresh)
         open_ = [step for step in fresh.steps if step.runs and not step.verb.records and step.id not in stuck]
         more = [step for step in open_ if self._within_limits(step)]
-        restart_due = self.may_restart and self._wants_restart(fresh)
+        restart_due = bool(self.restarts_left and self._wants_restart(fresh))
         if (more or restart_due) and self.tally.rounds < ROUNDS:
             self.tally.rounds += 1
             self.expected = {step.id: step for step in more}
             self.tally.done = [id for id in self.tally.done if id not in self.expected]
             self.say(Happening.ROUND, text=", ".join(step.id.local for step in more))
             return True
-        self.tally.left = [step.id for step in open_]
-        dark = [step for step in fresh.steps if step.verb is Verb.UNSEEN and step.id in self.expected]
+        self.tally.left = [step.id for step in fresh.steps if step in open_ or (restarts(step) and step.id not in stuck)]
+        self.tally.blocked += [step.id for step in fresh.steps if step.blocked and step.verb.acts]
+        dark = [step for step in fresh.steps if step.verb is Verb.UNSEEN]
         self.tally.unseen = "; ".join(f"{step.id.local}: {step.why}" for step in dark)
         if not (self.tally.left or self.tally.failed or self.tally.blocked):
             self.say(Happening.CONVERGED)
         return False
 
     def _within_limits(self, step: Step) -> bool:
-        return step.disruption <= self.worst and (not step.loses or str(step.id) in self.desired.limits.replace)
+        """No more than the plan showed; what this very run made and did not finish disturbs nobody yet."""
+        if step.verb is Verb.DELETE:
+            planned = self.host.step(step.id)
+            return planned is not None and planned.verb is Verb.DELETE and not planned.blocked
+        bearable = step.disruption <= self.worst or step.id in self.begun
+        return bearable and (not step.loses or str(step.id) in self.desired.limits.replace)
+
+
+def _came_to_light(step: Step, left: Step) -> bool:
+    """Whether what is left is something else than what was done: only now that it is made, or runs, the host shows it."""
+    if left.verb is not Verb.UPDATE:
+        return False
+    was = {change.path for change in step.changes}
+    return left.action_names != step.action_names if step.verb is Verb.CREATE else was.isdisjoint(change.path for change in left.changes)
 
 
 def _concerns(step: Step) -> set[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from reconciler.core.calls import LedgerCall
 from reconciler.core.canonical import canonical
@@ -14,13 +16,32 @@ from reconciler.core.transport import Hello
 def verify(host: Host, hello: Hello) -> None:
     """First contact: the computer's name is the declared one. Later: name and BIOS UUID are those on record. Raises WrongMachine."""
     name = hello.facts.computer_name
-    record = json.loads(hello.machine) if hello.machine else None
-    if record is not None and record.get("host", host.name).casefold() != host.name.casefold():
+    record = _on_record(hello)
+    if record is not None and (record["host"] or host.name).casefold() != host.name.casefold():
         raise WrongMachine(f"this machine says it is {record['host']} (our own record there); nothing was asked or done")
     if name.casefold() != host.expected_name:
         raise WrongMachine(f"this machine is called {name}, and {host.expected_name.upper()} was declared; nothing was asked or done")
-    if record is not None and record.get("uuid") and hello.facts.uuid and record["uuid"].casefold() != hello.facts.uuid.casefold():
-        raise WrongMachine(f"another machine answers as {name}: its BIOS UUID is {hello.facts.uuid}, ours on record is {record['uuid']}")
+    for what, now, then in _prints(hello, record or {}):
+        if now.casefold() != then.casefold():
+            raise WrongMachine(f"another machine answers as {name}: its {what} is {now}, ours on record is {then}")
+
+
+def _prints(hello: Hello, record: Mapping[str, str]) -> Iterable[tuple[str, str, str]]:
+    """What tells one machine from another: the BIOS UUID; where either has none, the MachineGuid."""
+    if record.get("uuid") and hello.facts.uuid:
+        yield "BIOS UUID", hello.facts.uuid, record["uuid"]
+    elif record.get("guid") and hello.facts.machine_guid:
+        yield "MachineGuid", hello.facts.machine_guid, record["guid"]
+
+
+def _on_record(hello: Hello) -> dict[str, Any] | None:
+    if not hello.machine:
+        return None
+    try:
+        found = json.loads(hello.machine)
+        return {name: str(found[name]) if found.get(name) else "" for name in ("host", "name", "uuid", "guid")}
+    except (ValueError, AttributeError) as bad:
+        raise WrongMachine(f"our own record of which machine {hello.facts.computer_name} is cannot be read ({bad}); nothing was asked or done") from bad
 
 
 def record(host: Host, hello: Hello) -> LedgerCall | None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 
 import anyio
 
@@ -20,10 +21,12 @@ from reconciler.core.observations import Unseen
 from reconciler.core.plan import Step, Verb
 from reconciler.core.transport import Job, Writer
 from reconciler.engine.desired import Desired
+from reconciler.engine.diff import SAME
 from reconciler.engine.environment import Environment
 from reconciler.engine.events import Emit, Event, Happening
 from reconciler.engine.identity import record as machine_record
 from reconciler.engine.ledger import APPLIED, INTENT, Record, drop, put, recorded_spec
+from reconciler.engine.shapes import shape
 from reconciler.engine.view import HostView, refresh
 
 LEASE = 120.0  # seconds that a lease is taken for, and renewed after half of it
@@ -161,7 +164,7 @@ async def perform(session: Session, step: Step) -> None:
         before = []
         await _until(session, step, batch[-1])
     await _flush(session, step, before)
-    session.remember(_intent(session, step, tainted=not step.gone), step.id)
+    _done(session, step)
 
 
 async def finish(session: Session, step: Step) -> None:
@@ -180,6 +183,14 @@ async def attend(session: Session, step: Step) -> None:
     ended = await _watch(session, step.id, job, None)
     if not ended.bad:
         await session.writer.ack(job.id)
+
+
+async def outwait(session: Session) -> None:
+    """Wait until no job runs on the host, whoever's it is: a restart would kill it."""
+    for job in (job for job in session.view.hello.jobs if job.active):
+        id = ResourceId.parse(job.resource)
+        session.say(Happening.WAITING, id=id, text=f"job {job.id} ({job.action}) to end before the restart")
+        await _watch(session, id, job, None)
 
 
 # -- parts of a step
@@ -216,9 +227,32 @@ def _intent(session: Session, step: Step, *, tainted: bool = True) -> Record:
     standing = step.verb is Verb.REPLACE and tainted
     why = step.why if standing else ""
     key = old.key if standing and old is not None else base.key  # a moved resource is found under its old key until that is gone
-    return replace(
-        base, key=key, phase=INTENT, plan=session.plan, commit=session.commit, applied=bool(old and old.applied), actions=step.action_names, tainted=why
-    )
+    spec = _until_seen(session, step, old, base) if old is not None and old.applied and (standing or step.verb in (Verb.UPDATE, Verb.AGAIN)) else base.spec
+    changed = replace(base, key=key, spec=spec, phase=INTENT, plan=session.plan, commit=session.commit, actions=step.action_names, tainted=why)
+    return replace(changed, applied=bool(old and old.applied))
+
+
+def _until_seen(session: Session, step: Step, old: Record, new: Record) -> dict[str, Any]:
+    """What stands on record while a change is under way: what was, so that a change of what cannot be read back is not taken for done.
+
+    Entries are those of before and after: whichever are found later are ours.
+    """
+    spec = dict(old.spec)
+    for mark in shape(session.desired.registry[step.id.kind].spec).keyed:
+        before, after = old.spec.get(mark.name) or {}, new.spec.get(mark.name) or {}
+        if before or after:
+            spec[mark.name] = {**{f"{name} before": entry for name, entry in before.items() if after.get(name) != entry}, **after}
+    return spec
+
+
+def _done(session: Session, step: Step) -> None:
+    """Every call went well: what cannot be read back counts as done; the host is asked for everything else."""
+    intent = _intent(session, step, tainted=not step.gone)
+    session.remember(intent if step.desired is None else replace(intent, spec=_record(session, step).spec), step.id)
+    told = {change.field: SAME for change in step.changes if change.secret}
+    if told:
+        secrets = session.desired.secrets
+        session.desired = replace(session.desired, secrets={**secrets, step.id: {**secrets.get(step.id, {}), **told}})
 
 
 def _record(session: Session, step: Step) -> Record:

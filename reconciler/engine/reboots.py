@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import anyio
+
 from reconciler.core.errors import TransportError, Unreachable
 from reconciler.core.observations import Facts
 from reconciler.core.transport import Target
@@ -13,6 +15,7 @@ from reconciler.engine.vocabulary import RESTART
 
 KEPT = 900.0  # seconds that the lease is kept for us over the restart
 GIVEN = timedelta(minutes=20)
+LINGERS = timedelta(minutes=5)  # a host that still answers from before so long after it was told does not restart
 PAUSE = 10.0
 
 
@@ -30,16 +33,24 @@ async def restart(session: Session) -> None:
         raise StepFailed(None, None, failed, f"the host refused to restart: {failed.error.message or failed.error.id}")
 
 
-async def await_boot(env: Environment, target: Target, before: str) -> Facts:
-    """Connect until hello shows another boot than `before`; Unreachable after 20 minutes."""
-    end = env.clock.now() + GIVEN
+async def await_boot(env: Environment, target: Target, before: str, stop: anyio.Event) -> Facts | None:
+    """Connect until hello shows another boot than `before`; Unreachable after 20 minutes.
+
+    None: it does not restart (the order was lost on its way to it), or a person does not want to wait.
+    """
+    told = env.clock.now()
+    end = told + GIVEN
     last = "it still shows the boot from before"
     while env.clock.now() < end:
+        if stop.is_set():
+            return None
         await env.clock.sleep_until(env.clock.now() + timedelta(seconds=PAUSE))
         try:
             async with env.connect(target) as reader:
                 if reader.hello.facts.boot != before:
                     return reader.hello.facts
+                if env.clock.now() >= told + LINGERS:
+                    return None
         except TransportError as trouble:
             if not trouble.transient:
                 raise

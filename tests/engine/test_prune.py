@@ -1,0 +1,150 @@
+"""What is declared no more: deleted only when it is surely ours, surely meant, and surely nobody's ground to stand on."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.core.plan import Plan, Verb
+from reconciler.emulator.faults import Fault
+from reconciler.engine.environment import Limits
+from tests.engine.lab import FLEET, Lab, host, lab, linked, symbols
+
+BASE = """
+WindowsFeature/Hyper-V: {}
+VirtualSwitch/eflow: {switchType: Internal, ipAddress: 172.20.10.1/24}
+VirtualSwitch/a: {switchType: Internal}
+VirtualSwitch/b: {switchType: Internal}
+"""
+NAT = "NatNetwork/eflow: {switchName: eflow}\n"
+KEPT = "\n".join(BASE.splitlines()[:3]) + "\n"
+
+
+def fleet(most: int) -> str:
+    return FLEET.replace("name: edge}", f"name: edge}}\nspec: {{maxDeletes: {most}}}")
+
+
+async def converged(resources: str, head: str = FLEET) -> Lab:
+    here = lab(head + host("edge-01", resources))
+    report = await here.apply()
+    assert report.exit_code == 0, report
+    return here
+
+
+def declare(here: Lab, resources: str, head: str = FLEET) -> None:
+    here.desired = linked(head + host("edge-01", resources))
+
+
+def switches(here: Lab) -> list[str]:
+    return sorted(switch.name for switch in here.estate.machine("edge-01").switches)
+
+
+def verbs(plan: Plan) -> dict[str, str]:
+    return {step.id.local: step.symbol for step in plan.steps() if step.n}
+
+
+async def test_what_is_declared_no_more_is_deleted() -> None:
+    here = await converged(BASE)
+    declare(here, KEPT)
+    assert (await here.apply()).exit_code == 0
+    assert switches(here) == ["eflow"]
+    assert (await here.plan()).exit_code == 0
+
+
+async def test_a_braked_deletion_does_not_run_in_a_later_round_either() -> None:
+    here = await converged(BASE, fleet(1))
+    declare(here, KEPT.replace("Internal, ipAddress: 172.20.10.1/24", "Private"), fleet(1))
+    limits = Limits(replace=("edge-01/VirtualSwitch/eflow",))
+    plan = await here.plan(limits=limits)
+    assert verbs(plan) == {"VirtualSwitch/a": "!", "VirtualSwitch/b": "!", "VirtualSwitch/eflow": "-/+"}
+    report = await here.apply(plan, limits=limits)
+    assert (report.exit_code, [id.local for id in report.hosts[0].done]) == (4, ["VirtualSwitch/eflow"])
+    assert switches(here) == ["a", "b", "eflow"]
+
+
+async def test_a_resource_with_a_new_id_and_the_same_name_on_the_host_is_kept() -> None:
+    here = await converged(BASE)
+    declare(here, BASE.replace("VirtualSwitch/a: {", "VirtualSwitch/plant: {name: a, "))
+    plan = await here.plan()
+    assert verbs(plan) == {"VirtualSwitch/plant": "=", "VirtualSwitch/a": "."}
+    assert (await here.apply(plan)).exit_code == 0
+    assert switches(here) == ["a", "b", "eflow"]
+    assert symbols(await here.plan()) == []
+    assert here.effects("edge-01", "Remove-VMSwitch") == []
+
+
+async def test_a_resource_with_a_new_name_on_the_host_leaves_nothing_behind() -> None:
+    here = await converged(BASE)
+    declare(here, BASE.replace("VirtualSwitch/a: {", "VirtualSwitch/a: {name: other, "))
+    plan = await here.plan()
+    assert verbs(plan) == {"VirtualSwitch/a": "-/+"}
+    assert (await here.apply(plan)).exit_code == 0
+    assert switches(here) == ["b", "eflow", "other"]
+    assert symbols(await here.plan()) == []
+
+
+async def test_a_new_name_that_others_use_already_is_not_taken_from_them() -> None:
+    here = await converged(BASE)
+    here.estate.run("edge-01", "New-VMSwitch -Name other -SwitchType Private")
+    declare(here, BASE.replace("VirtualSwitch/a: {", "VirtualSwitch/a: {name: other, "))
+    plan = await here.plan()
+    assert [(step.id.local, step.blocked and step.blocked.code) for step in plan.steps() if step.n] == [("VirtualSwitch/a", "PLN033")]
+    assert switches(here) == ["a", "b", "eflow", "other"]
+
+
+async def test_orphaning_is_remembered_although_nothing_else_changes() -> None:
+    here = await converged(BASE)
+    declare(here, BASE.replace("VirtualSwitch/a: {", "VirtualSwitch/a: {lifecycle: {deletionPolicy: orphan}, "))
+    assert verbs(await here.plan()) == {"VirtualSwitch/a": "="}
+    assert (await here.apply()).exit_code == 0
+    declare(here, KEPT + "VirtualSwitch/b: {switchType: Internal}\n")
+    assert verbs(await here.plan()) == {"VirtualSwitch/a": "."}
+    assert (await here.apply()).exit_code == 0
+    assert switches(here) == ["a", "b", "eflow"]
+
+
+async def test_prevent_destroy_survives_the_removal_of_its_block() -> None:
+    here = await converged(BASE.replace("VirtualSwitch/a: {", "VirtualSwitch/a: {lifecycle: {preventDestroy: true}, "))
+    declare(here, KEPT)
+    plan = await here.plan()
+    assert verbs(plan) == {"VirtualSwitch/a": "!", "VirtualSwitch/b": "-"}
+    assert (await here.apply(plan)).exit_code == 4
+    assert switches(here) == ["a", "eflow"]
+
+
+async def test_nothing_is_deleted_while_something_of_the_host_is_dark() -> None:
+    here = await converged(BASE + NAT)
+    declare(here, KEPT + NAT)
+    here.estate.fault("edge-01", Fault("Get-NetNatStaticMapping", error="AccessDenied,Get-NetNatStaticMapping"))
+    plan = await here.plan()
+    assert verbs(plan) == {"NatNetwork/eflow": "?", "VirtualSwitch/a": "?", "VirtualSwitch/b": "?"}
+    assert plan.exit_code == 5
+    here.estate.heal("edge-01")
+    assert verbs(await here.plan()) == {"VirtualSwitch/a": "-", "VirtualSwitch/b": "-"}
+
+
+@pytest.mark.parametrize("broken", ["no fleet", "one resource asked for", "something excluded"])
+async def test_nothing_is_pruned_unless_the_whole_fleet_is_meant(broken: str) -> None:
+    here = await converged(BASE)
+    declare(here, KEPT, "" if broken == "no fleet" else FLEET)
+    targets = ("edge-01/VirtualSwitch/eflow",) if broken == "one resource asked for" else ()
+    exclude = ("edge-01/VirtualSwitch/eflow",) if broken == "something excluded" else ()
+    plan = await here.plan(*targets, exclude=exclude)
+    assert [step for step in plan.steps() if step.verb in (Verb.DELETE, Verb.FORGET)] == []
+
+
+async def test_destroy_takes_the_named_one_in_any_case_and_nothing_else() -> None:
+    here = await converged(BASE)
+    request = {"destroy": ("EDGE-01/virtualswitch/A",)}
+    plan = await here.plan(**request)
+    assert verbs(plan) == {"VirtualSwitch/a": "-"}
+    assert (await here.apply(plan, **request)).exit_code == 0
+    assert switches(here) == ["b", "eflow"]
+
+
+async def test_destroy_never_touches_what_others_made() -> None:
+    here = await converged(BASE)
+    here.estate.run("edge-01", "New-VMSwitch -Name theirs -SwitchType Private")
+    plan = await here.plan(destroy=("edge-01/VirtualSwitch/theirs",))
+    assert plan.exit_code == 4
+    assert (await here.apply(plan, destroy=("edge-01/VirtualSwitch/theirs",))).exit_code == 4
+    assert "theirs" in switches(here)
