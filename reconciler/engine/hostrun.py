@@ -34,7 +34,9 @@ from reconciler.engine.view import HostView
 
 ROUNDS = 3
 DROPS = 5  # dropped lines in a row, without a step done in between, before a host counts as not seen
-PAUSE = 5.0  # seconds before connecting again
+PAUSE = 5.0  # seconds before connecting again; longer each time, up to six times that
+AT_FIRST = timedelta(minutes=1)  # how long a host is tried that was never reached in this run
+ONCE_REACHED = timedelta(minutes=10)  # and one that was: somebody may have restarted it
 
 
 class _Restarted(Exception):
@@ -89,6 +91,9 @@ class HostRun:
         planned = sum(1 for barrier in host.barriers if not barrier.blocked)
         self.restarts_left = planned + 1 if planned else 0  # one more for what turns out afterwards
         self.checked = False
+        self.tried = 0  # connections in a row that did not come about
+        self.patience = AT_FIRST
+        self.lost = env.clock.now()
         self.begun: set[ResourceId] = set()  # what this run made, and showed only then what else it lacks
         self.tally = _Tally(blocked=[step.id for step in host.steps if step.blocked])
 
@@ -127,6 +132,7 @@ class HostRun:
         """One connection, from hello to its end; whether the run of this host is over."""
         try:
             async with self.env.connect(target_of(self.desired)) as writer:
+                self.tried, self.patience = 0, ONCE_REACHED
                 session = await self._open(writer)
                 if session is None:
                     return True
@@ -151,12 +157,15 @@ class HostRun:
         if self.stop.is_set():
             self.tally.stopped = True
             return True
-        self.tally.drops += 1
-        if self.tally.drops >= DROPS:
+        if not self.tried:
+            self.tally.drops += 1
+            self.lost = self.env.clock.now()
+        self.tried += 1
+        if self.tally.drops >= DROPS or self.env.clock.now() - self.lost >= self.patience:
             self._unseen(dropped)
             return True
         self.say(Happening.WAITING, text=f"{dropped}: connecting again")
-        await self.sleep(PAUSE * self.tally.drops)
+        await self.sleep(PAUSE * min(self.tried + self.tally.drops, 6))
         return False
 
     def _unseen(self, trouble: TransportError) -> None:

@@ -23,7 +23,7 @@ from reconciler.emulator.estate import Estate
 from reconciler.emulator.skus import HostWish
 from reconciler.engine.apply import apply
 from reconciler.engine.environment import Environment, Limits, Request, Scope
-from reconciler.engine.events import Event, RunReport
+from reconciler.engine.events import Event, Happening, RunReport
 from reconciler.engine.link import Linked, link
 from reconciler.engine.planning import make_plan
 from reconciler.hosts.emulated import Cut, connect
@@ -83,13 +83,20 @@ class Lab:
     async def plan(self, *targets: str, **more: Any) -> Plan:
         return await make_plan(self.desired, self.request(*targets, **more), self.environment())
 
-    async def apply(self, plan: Plan | None = None, *targets: str, **more: Any) -> RunReport:
-        """Apply a plan, or a fresh one."""
+    async def apply(self, plan: Plan | None = None, *targets: str, stop_at: Happening | None = None, **more: Any) -> RunReport:
+        """Apply a plan, or a fresh one. `stop_at`: a person presses Ctrl-C when this happens for the first time."""
         env = self.environment()
         request = self.request(*targets, **more)
         if plan is None:
             plan = await make_plan(self.desired, request, env)
-        return await apply(plan, self.desired, request, env, self.events.append, anyio.Event())
+        stop = anyio.Event()
+
+        def emit(event: Event) -> None:
+            self.events.append(event)
+            if event.what is stop_at:
+                stop.set()
+
+        return await apply(plan, self.desired, request, env, emit, stop)
 
     def effects(self, host: str, *names: str) -> list[str]:
         """Cmdlets and programs that changed a machine, by its own log."""

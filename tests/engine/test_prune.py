@@ -134,10 +134,10 @@ async def test_nothing_is_pruned_unless_the_whole_fleet_is_meant(broken: str) ->
 
 async def test_destroy_takes_the_named_one_in_any_case_and_nothing_else() -> None:
     here = await converged(BASE)
-    request = {"destroy": ("EDGE-01/virtualswitch/A",)}
-    plan = await here.plan(**request)
+    named = ("EDGE-01/virtualswitch/A",)
+    plan = await here.plan(destroy=named)
     assert verbs(plan) == {"VirtualSwitch/a": "-"}
-    assert (await here.apply(plan, **request)).exit_code == 0
+    assert (await here.apply(plan, destroy=named)).exit_code == 0
     assert switches(here) == ["b", "eflow"]
 
 
