@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from reconciler.core.calls import Answer, AnyCall, Call, CallError, LedgerCall, ProgramCall, Row, Unread
+from reconciler.core.calls import Answer, AnyCall, Call, CallError, LedgerCall, ProgramCall, Row, Select, Unread
 from reconciler.core.canonical import canonical, plain
 
 FORMAT = "reconcile/snapshot/1"
+SIMPLE = (str, bool, int, type(None))
 
 
 def call_json(call: AnyCall) -> dict[str, Any]:
@@ -33,7 +35,31 @@ def call_json(call: AnyCall) -> dict[str, Any]:
 
 
 def call_key(call: AnyCall) -> str:
+    """The canonical form of a question. A fleet asks the same few questions again and again: each is spelled once."""
+    if type(call) is Call:
+        said = _said(call.parameters)
+        if said is not None:
+            return _spelled(call.name, said, call.select)
     return canonical(call_json(call))
+
+
+def _said(parameters: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    """Parameters as something to look up by; None where equal values may be spelled differently (True and 1 within a list)."""
+    said: list[Any] = []
+    for name, value in parameters.items():
+        kind = str if isinstance(value, str) else type(value)
+        if kind is tuple:
+            if not all(isinstance(item, str) for item in value):
+                return None
+        elif kind not in SIMPLE:
+            return None
+        said += (name, kind, value)
+    return tuple(said)
+
+
+@lru_cache(maxsize=1 << 14)
+def _spelled(name: str, said: tuple[Any, ...], select: Select) -> str:
+    return canonical(call_json(Call(name, {said[n]: said[n + 2] for n in range(0, len(said), 3)}, select)))
 
 
 def _select(select: Any) -> list[Any]:

@@ -17,6 +17,7 @@ from typing import Any
 import anyio
 import yaml
 
+from reconciler.cli.running import run_async
 from reconciler.cli.wallclock import WallClock
 from reconciler.core.plan import Plan
 from reconciler.engine.environment import Environment, Request
@@ -76,7 +77,7 @@ def measure_plan(hosts: int) -> Figures:
     start = time.process_time()
     linked = link(manifest, REGISTRY)
     linked_at = time.process_time()
-    plan: Plan = anyio.run(plan_from, linked, seen, Request(), environment)
+    plan: Plan = run_async(plan_from, linked, seen, Request(), environment)
     done = time.process_time()
     steps = list(plan.steps())
     assert len(steps) == hosts * RESOURCES, len(steps)

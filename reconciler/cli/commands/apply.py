@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import anyio
 import typer
 
 from reconciler.cli.commands.plan import show
@@ -17,6 +16,7 @@ from reconciler.cli.hints import Said
 from reconciler.cli.interrupt import Ended, interruptible
 from reconciler.cli.options import Selection
 from reconciler.cli.requests import MaxDisruption, Replace, request
+from reconciler.cli.running import run_async
 from reconciler.cli.session import Session, chosen
 from reconciler.cli.views.apply_json import run_json
 from reconciler.cli.views.apply_text import asks, left_at_once, question, report_page, stopping
@@ -58,7 +58,7 @@ def command(session: Session, selection: Selection, yes: Yes = False, replace: R
     asked = request(session, selection, replace, max_disruption)
     _may_ask(session, yes, selection)
     with session.environment() as env:
-        plan = anyio.run(make_plan, session.linked, asked, env)
+        plan = run_async(make_plan, session.linked, asked, env)
         return run(session, Job(plan, session.linked, asked), env, selection, yes=yes)
 
 
@@ -115,7 +115,7 @@ def _do(session: Session, job: Job, env: Environment, selection: Selection) -> i
         if not quiet and not isinstance(tell, Plain):
             tell.note(f"run {job.plan.id} · leases on {', '.join(hosts[:6])}{' …' if len(hosts) > 6 else ''} · Ctrl-C once: no new step")
         walk = partial(apply, job.plan, job.linked, job.request, env, tell)
-        ended = anyio.run(interruptible, walk, lambda: tell.note(f"^C  {stopping(tell.board.running())}"))
+        ended = run_async(interruptible, walk, lambda: tell.note(f"^C  {stopping(tell.board.running())}"))
     return _end(session, job, ended, tell.board.running(), said)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import anyio
 import typer
 
 from reconciler.cli.commands.apply import Job, Yes, run
 from reconciler.cli.options import Selection
 from reconciler.cli.requests import request, resource_id
+from reconciler.cli.running import run_async
 from reconciler.cli.session import Session
 from reconciler.core.diagnostics import error
 from reconciler.core.errors import Refused
@@ -30,5 +30,5 @@ def command(session: Session, ids: Ids, yes: Yes = False) -> int:
     hosts = Selection(targets=sorted({id.host for id in named}))
     asked = request(session, hosts, destroy=tuple(str(id) for id in named))
     with session.environment() as env:
-        plan = anyio.run(make_plan, session.linked, asked, env)
+        plan = run_async(make_plan, session.linked, asked, env)
         return run(session, Job(plan, session.linked, asked), env, hosts, yes=yes)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import anyio
 import typer
 
 from reconciler.cli.files import SUFFIX, snapshot_text, write_snapshots
 from reconciler.cli.options import Selection
+from reconciler.cli.running import run_async
 from reconciler.cli.session import Session, chosen
 from reconciler.cli.views.unseen import NEXT
 from reconciler.cli.views.words import count, moment, one_line
@@ -24,7 +24,7 @@ def command(session: Session, selection: Selection, out: Out = None) -> int:
     """Take snapshots, to plan without hosts."""
     chosen(session, selection)
     with session.environment() as env:
-        found = anyio.run(observe, session.linked, selection.scope(), env)
+        found = run_async(observe, session.linked, selection.scope(), env)
     snapshots = {name: item for name, item in found.items() if isinstance(item, Snapshot)}
     unseen = {name: item for name, item in found.items() if isinstance(item, Diagnostic)}
     code = 5 if unseen else 0

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-import anyio
 import typer
 
 from reconciler.cli.files import read_snapshots, write_text
 from reconciler.cli.options import Output, Selection
 from reconciler.cli.rehearsing import rehearsed
 from reconciler.cli.requests import MaxDisruption, Replace, request
+from reconciler.cli.running import run_async
 from reconciler.cli.session import Session, chosen
 from reconciler.cli.views.commands_text import commands_text
 from reconciler.cli.views.plan_markdown import plan_markdown
@@ -74,9 +74,9 @@ def command(
 
 def _planned(session: Session, asked: Request, snapshots: dict[str, Snapshot] | None, rehearse: bool) -> Planned:
     if snapshots is not None:
-        return anyio.run(_from_snapshots, session, asked, snapshots, rehearse)
+        return run_async(_from_snapshots, session, asked, snapshots, rehearse)
     with session.environment() as env:
-        return anyio.run(_from_hosts, session, asked, env, rehearse)
+        return run_async(_from_hosts, session, asked, env, rehearse)
 
 
 async def _from_snapshots(session: Session, asked: Request, snapshots: Mapping[str, Snapshot], rehearse: bool) -> Planned:
