@@ -134,6 +134,12 @@ class _HostLinker:
     def _add(self, id: ResourceId, values: dict[str, Any], where: Mapping[str, Position], common: Common, name: str, broken: bool) -> None:
         kind = self.registry[id.kind]
         draft = _Draft(id, kind, shape(kind.spec), values, where, common, name, broken)
+        first = self.drafts.get(id)
+        if first is not None:
+            labels = (Label(first.position, "the first one"),) if first.position else ()
+            message = f"{id.local} on {self.host} is declared twice: on its own and inside another resource, or by two names that are one when joined"
+            self.diagnostics.append(error("LNK002", message, draft.position, labels=labels, help="keep one of them"))
+            return
         self.drafts[id] = draft
         self.index[id.kind, id.name.casefold()] = draft
         for mark in draft.shape.parts:
