@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from reconciler.cli.presumed import joined, place_files
 from reconciler.cli.standins import stand_ins
 from reconciler.cli.wishes import web
 from reconciler.core.plan import Plan, Sight
@@ -22,10 +23,11 @@ from reconciler.hosts.emulated import connect
 async def rehearsed(plan: Plan, linked: Linked, snapshots: Mapping[str, Snapshot], request: Request, env: Environment) -> Rehearsal:
     """Run `plan` on the twin of `snapshots`."""
     hosts = tuple(host for host in plan.hosts if host.sight is Sight.SEEN and host.name in snapshots)
-    estate, assumptions = build((snapshots[host.name] for host in hosts), linked.fleet.name)
+    estate, assumptions = build((snapshots[host.name] for host in hosts), linked.fleet.name, joined(linked))
     estate.site.web.update(web(linked))
+    placed = place_files(linked, estate)
     scope = request.scope if request.scope.targets else replace(request.scope, targets=tuple(host.name for host in hosts))
     secrets = await stand_ins(plan, snapshots, env.secrets)
     twin = connect(estate, estate.clock, secrets=secrets)
-    there, taken = replace(env, secrets=secrets), (*assumptions, *secrets.said())
+    there, taken = replace(env, secrets=secrets), (*assumptions, *placed, *secrets.said())
     return await rehearse(replace(plan, hosts=hosts), linked, replace(request, scope=scope), there, twin, estate.clock, taken)

@@ -7,7 +7,7 @@ installers that specs name into `site.web`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import timedelta
 
 from reconciler.core.calls import Unreadable
@@ -17,7 +17,7 @@ from reconciler.emulator.estate import Estate
 from reconciler.emulator.machine import Machine, Site
 from reconciler.emulator.skus import SKUS, HostWish
 from reconciler.emulator.skus import build as bare
-from reconciler.emulator.twindhcp import dhcp
+from reconciler.emulator.twindhcp import DOMAIN, dhcp
 from reconciler.emulator.twineflow import eflow
 from reconciler.emulator.twinhost import features, identity, items, memory, remembered, services
 from reconciler.emulator.twinnetwork import nats, network, virtual_machines
@@ -42,14 +42,17 @@ PARTS: Mapping[str, Callable[[Machine, Said], None]] = {
 BOOTS = 1000  # no boot of the twin is called as one of the host was
 
 
-def build(snapshots: Iterable[Snapshot], fleet: str = "default") -> tuple[Estate, tuple[str, ...]]:
-    """The estate, and what was taken for granted. `fleet` names whose ledger the snapshots hold."""
+def build(snapshots: Iterable[Snapshot], fleet: str = "default", joined: Collection[str] = ()) -> tuple[Estate, tuple[str, ...]]:
+    """The estate, and what was taken for granted.
+
+    `fleet` names whose ledger the snapshots hold; `joined` the hosts that are in a domain as far as no answer says otherwise.
+    """
     taken = sorted(snapshots, key=lambda snapshot: snapshot.host)
     estate = Estate(clock=EstateClock(max(snapshot.seen for snapshot in taken))) if taken else Estate()
     assumed: dict[str, list[str]] = {}
     for snapshot in taken:
         said = Said(snapshot)
-        estate.machines[snapshot.host] = _machine(snapshot, said, estate, fleet)
+        estate.machines[snapshot.host] = _machine(snapshot, said, estate, fleet, snapshot.host in joined)
         for cmdlet in differing(estate.machines[snapshot.host], snapshot):
             said.assume(f"the twin's {cmdlet} answers otherwise than the host's")
         for sentence in said.assumed:
@@ -61,8 +64,11 @@ def _hosts(names: list[str]) -> str:
     return ", ".join(names) if len(names) < 4 else f"{names[0]} and {len(names) - 1} more"
 
 
-def _machine(snapshot: Snapshot, said: Said, estate: Estate, fleet: str) -> Machine:
+def _machine(snapshot: Snapshot, said: Said, estate: Estate, fleet: str, joined: bool) -> Machine:
     machine = _bare(snapshot, said, estate.site)
+    if joined and said.listed("Get-DhcpServerSetting") is None:
+        machine.domain = DOMAIN
+        said.assume("it is joined to a domain: the specs say so, and no answer does")
     machine.now = estate.clock.now()
     identity(machine, said, snapshot.seen)
     for what, part in PARTS.items():

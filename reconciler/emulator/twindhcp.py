@@ -51,11 +51,10 @@ def _set_up(machine: Machine, said: Said) -> None:
 def _where(machine: Machine, said: Said) -> None:
     machine.dhcp.unbound = [str(row["InterfaceAlias"]) for row in said.listed("Get-DhcpServerv4Binding") or () if not given(row, "BindingState")]
     setting = next(iter(said.listed("Get-DhcpServerSetting") or ()), None)
-    if setting is None or not given(setting, "IsDomainJoined"):
-        return
-    machine.domain = DOMAIN
-    said.assume("it is joined to a domain, and what it sets up there is taken to succeed")
-    if given(setting, "IsAuthorized"):
+    if setting is not None and given(setting, "IsDomainJoined"):
+        machine.domain = DOMAIN
+        said.assume("it is joined to a domain, and what it sets up there is taken to succeed")
+    if machine.domain and setting is not None and given(setting, "IsAuthorized"):
         machine.site.authorised[machine.uplink] = f"{machine.computer_name}.{DOMAIN}".lower()
 
 

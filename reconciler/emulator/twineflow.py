@@ -1,17 +1,21 @@
 """EFLOW on a twin: the package, left-overs of a deployment, the VM with its network, its options and its identity. `twin` calls it.
 
-Keys are in no snapshot: where the guest is provisioned, the twin's configuration holds a stand-in for them.
+Keys are in no snapshot: where the guest is provisioned, the twin's configuration holds a stand-in for them. What a VM that is
+off cannot tell is taken from our record on the host, whose fields are called as the cmdlets' own parameters.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from ipaddress import IPv4Address
+from typing import Any
 
 from reconciler.core.calls import Row
 from reconciler.emulator import eflowmsi
+from reconciler.emulator.cmdlets.eflowguest import settings
 from reconciler.emulator.deployment import AGENT_VALID, vm_name
 from reconciler.emulator.dhcp import Lease
 from reconciler.emulator.eflow import AGENT_KEY, DISK, UNINSTALL, Endpoint
@@ -22,6 +26,7 @@ from reconciler.emulator.twinsaid import Asked, Said, given
 PRODUCT = "azure iot edge"
 UNKNOWN = "1.5.0.0"
 STAND_IN = "dHdpbg=="
+STAND_INS = {"devConnString": f"HostName=twin.invalid;DeviceId=twin;SharedAccessKey={STAND_IN}"}
 PACKAGE = "C:\\Windows\\Temp\\twin.msi"
 SHA256 = "f" * 64
 SECTIONS = ("[provisioning]", "[provisioning.attestation]", "[provisioning.authentication]")
@@ -126,13 +131,31 @@ def _size(machine: Machine, said: Said, statistics: object) -> None:
     processors, storage = told.maybe("CpuCount"), told.maybe("TotalStorageMb")
     own.cpus = int(processors or 1)
     own.data_gb = round(float(storage) / 1000) if storage else own.data_gb
+    record = recorded(said, "EflowVm")
     if processors is None:
-        said.assume("the EFLOW VM does not tell how many processors it has: 1 assumed")
+        own.cpus = int(record.get("cpuCount") or 1)
+        said.assume(f"the EFLOW VM does not tell how many processors it has: {own.cpus} {_where('cpuCount', record)}")
     if shell is not None:
         own.memory, shell.processors = shell.memory >> 20, own.cpus
     else:
-        own.memory = 2048
-        said.assume("no answer tells the memory of the EFLOW VM: 2,048 MB assumed")
+        own.memory = int(record.get("memoryInMB") or 2048)
+        said.assume(f"no answer tells the memory of the EFLOW VM: {own.memory:,} MB {_where('memoryInMB', record)}")
+
+
+def recorded(said: Said, kind: str) -> Mapping[str, Any]:
+    """The spec that stands on record for the host's one resource of a kind; empty where there is none, or it cannot be read."""
+    for text in (said.hello.get("ledger") or {}).values():
+        try:
+            record = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(record, dict) and str(record.get("id")).split("/")[1:2] == [kind] and isinstance(record.get("spec"), dict):
+            return dict(record["spec"])
+    return {}
+
+
+def _where(name: str, record: Mapping[str, Any]) -> str:
+    return "as on record" if record.get(name) else "assumed"
 
 
 def _endpoint(row: Row) -> Endpoint:
@@ -179,7 +202,18 @@ def _guest(machine: Machine, said: Said) -> None:
         if "grep" in str(asked.parameters) and lines:
             own.provisioning = dict(_provisioning(lines))
     if not answered:
-        said.assume("the EFLOW guest does not answer: it is taken as not provisioned and without DNS servers")
+        _silent_guest(machine, said)
+
+
+def _silent_guest(machine: Machine, said: Said) -> None:
+    """Its name servers and its identity are those on record."""
+    servers, identity = recorded(said, "EflowVm").get("dnsServers"), recorded(said, "EflowProvisioning")
+    for endpoint in machine.eflow.endpoints[:1]:
+        endpoint.dns = [str(server) for server in servers or ()]
+    if identity.get("provisioningType"):
+        given = {name: STAND_INS.get(name, STAND_IN) if isinstance(value, dict) else str(value) for name, value in identity.items()}
+        machine.eflow.provisioning = settings(given)
+    said.assume("the EFLOW guest does not answer: its DNS servers and its identity are those on record, if any")
 
 
 def _provisioning(lines: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -165,7 +165,7 @@ def provision(machine: Machine, bound: Bound) -> Iterator[str]:
         caught(bound, refusal)
         yield refusal
         return
-    eflow.provisioning = _settings(bound)
+    eflow.provisioning = settings(bound.values)
     bound.takes(45)
     bound.say(" - Restarting the Azure IoT Edge runtime")
     yield "OK"
@@ -189,9 +189,9 @@ def _refusal(machine: Machine, bound: Bound) -> str:
     return wrong[0] if wrong else ""
 
 
-def _settings(bound: Bound) -> dict[str, str]:
-    """What the guest's configuration then says."""
-    kind = bound["provisioningType"].casefold()
+def settings(given: Mapping[str, Any]) -> dict[str, str]:
+    """What the guest's configuration says after a provisioning with these parameters."""
+    kind = given["provisioningType"].casefold()
     said = {"source": "dps" if kind.startswith("dps") else "manual"}
     names = {
         "devConnString": "connection_string",
@@ -202,7 +202,7 @@ def _settings(bound: Bound) -> dict[str, str]:
         "symmKey": "symmetric_key",
         "globalEndpoint": "global_endpoint",
     }
-    said |= {own: bound[name] for name, own in names.items() if bound.get(name)}
+    said |= {own: given[name] for name, own in names.items() if given.get(name)}
     if kind.startswith("dps"):
         said.setdefault("global_endpoint", DPS)
     if kind != "manualconnectionstring":
