@@ -22,10 +22,11 @@ from reconciler.engine.planning import observe, plan_from
 from reconciler.engine.rehearse import Rehearsal
 from reconciler.kinds import registry
 from reconciler.rules import RULES
-from tests.engine.lab import FLEET, Lab, host, lab, linked, symbols
+from tests.engine.lab import FLEET, HostWish, Lab, host, lab, linked, symbols
 
 SPECS = Path(__file__).parents[2] / "specs"
 WHOLE = "\n---\n".join((SPECS / name).read_text(encoding="utf-8") for name in ("fleet.yaml", "azure.yaml", "kiosk.yaml", "plant.yaml"))
+AZURE = (SPECS / "azure.yaml").read_text(encoding="utf-8")
 KEYS = ("DPS_KEY_EDGE_01", "DPS_KEY_KIOSK_04", "DPS_KEY_PLANT_RTM_01")
 NETWORK = """
     WindowsFeature/Hyper-V: {}
@@ -143,7 +144,7 @@ def test_a_block_that_was_taken_out_is_pruned_on_the_twin_by_its_ledger() -> Non
 
 def test_the_repair_of_a_failed_deployment_is_rehearsed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DPS_KEY_EDGE_01", "YS1rZXktb2YtdGhlLWRldmljZQ==")
-    here = lab(FLEET + "---\n" + (SPECS / "azure.yaml").read_text(encoding="utf-8"))
+    here = lab(FLEET + "---\n" + AZURE)
     here.estate.fault("edge-01", Fault("Deploy-Eflow", says="Failed to acquire IP address for virtual machine.", times=1))
     assert anyio.run(here.apply).exit_code == 1
     rehearsal = rehearse(here)
@@ -159,6 +160,42 @@ def test_a_host_that_was_not_seen_is_left_out() -> None:
 
     assert rehearsal.ok, (rehearsal.left, rehearsal.report)
     assert [host.host for host in rehearsal.report.hosts] == ["edge-01"]
+
+
+SYMMETRIC = AZURE[AZURE.index("        provisioningType:") :]
+CERTIFICATE = (
+    "        provisioningType: DpsX509\n        scopeId: 0ne00A1B2C3\n"
+    "        identityCertPath: C:\\certs\\d.pem\n        identityPrivKeyPath: C:\\certs\\d.key\n"
+)
+
+
+def test_a_vm_that_is_off_is_started_on_the_twin_with_the_size_and_identity_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DPS_KEY_EDGE_01", "YS1rZXktb2YtdGhlLWRldmljZQ==")
+    here = lab(FLEET + "---\n" + AZURE)
+    assert anyio.run(here.apply).exit_code == 0
+    typed(here, "Stop-EflowVm")
+    rehearsal = rehearse(here)
+
+    assert rehearsal.ok, (rehearsal.left, rehearsal.report)
+    assert [str(id) for id in rehearsal.report.hosts[0].done] == ["edge-01/EflowVm"]
+    assert "edge-01: the EFLOW VM does not tell how many processors it has: 2 as on record" in rehearsal.assumptions
+
+
+def test_files_that_specs_name_are_taken_to_lie_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = lab(FLEET + "---\n" + AZURE.replace(SYMMETRIC, CERTIFICATE))
+    rehearsal = rehearse(here)
+
+    assert rehearsal.ok, (rehearsal.left, rehearsal.report)
+    assert "edge-01: C:\\certs\\d.pem is there, and holds what it should" in rehearsal.assumptions
+
+
+def test_a_host_that_is_to_act_in_its_domain_is_taken_to_be_in_one() -> None:
+    text = "WindowsFeature/DHCP: {}\nDhcpServer: {authorizedInDC: true}"
+    here = lab(FLEET + host("edge-01", text), HostWish("edge-01", domain="corp.example.net"))
+    rehearsal = rehearse(here)
+
+    assert rehearsal.ok, (rehearsal.left, rehearsal.report)
+    assert "edge-01: it is joined to a domain: the specs say so, and no answer does" in rehearsal.assumptions
 
 
 # --- from snapshots
@@ -190,7 +227,7 @@ def test_secrets_that_a_build_server_does_not_have_are_stood_in_for_and_named() 
 
 def test_a_secret_on_record_is_not_changed_for_a_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DPS_KEY_EDGE_01", "YS1rZXktb2YtdGhlLWRldmljZQ==")
-    here = lab(FLEET + "---\n" + (SPECS / "azure.yaml").read_text(encoding="utf-8"))
+    here = lab(FLEET + "---\n" + AZURE)
     assert anyio.run(here.apply).exit_code == 0
     monkeypatch.delenv("DPS_KEY_EDGE_01")
     plan, rehearsal = offline(here, snapshots(here))
