@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from reconciler.emulator.faults import Fault
 from reconciler.engine.environment import Limits, Scope
 from reconciler.engine.planning import observe, plan_from
 from reconciler.engine.rehearse import Rehearsal
+from reconciler.hosts.emulated import Exchange, Killed, Point
 from reconciler.kinds import registry
 from reconciler.rules import RULES
 from tests.engine.lab import FLEET, HostWish, Lab, host, lab, linked, symbols
@@ -179,6 +181,30 @@ def test_a_vm_that_is_off_is_started_on_the_twin_with_the_size_and_identity_on_r
     assert rehearsal.ok, (rehearsal.left, rehearsal.report)
     assert [str(id) for id in rehearsal.report.hosts[0].done] == ["edge-01/EflowVm"]
     assert "edge-01: the EFLOW VM does not tell how many processors it has: 2 as on record" in rehearsal.assumptions
+
+
+@pytest.mark.parametrize("nth", [3, 4], ids=["of the installation", "of the deployment"])
+def test_a_running_job_is_waited_for_on_the_twin_too(monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
+    monkeypatch.setenv("DPS_KEY_EDGE_01", "YS1rZXktb2YtdGhlLWRldmljZQ==")
+    started: list[str] = []
+
+    def cut(exchange: Exchange, point: Point) -> None:
+        if "job start" in exchange.what and point is Point.ANSWERED:
+            started.append(exchange.what)
+            if len(started) == nth:
+                raise Killed
+
+    here = lab(FLEET + "---\n" + AZURE, cut=cut)
+    with pytest.raises(BaseExceptionGroup):
+        anyio.run(here.apply)
+    here.cut = None
+    here.estate.clock.advance(timedelta(seconds=20))
+    plan = anyio.run(here.plan)
+    rehearsal = rehearse(here, plan)
+
+    assert symbols(plan) == ["… EflowVm", "+ EflowProvisioning"]
+    assert rehearsal.ok, (rehearsal.left, rehearsal.report)
+    assert any("has done nothing: what it does is not in a snapshot" in sentence for sentence in rehearsal.assumptions)
 
 
 def test_files_that_specs_name_are_taken_to_lie_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
