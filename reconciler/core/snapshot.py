@@ -13,11 +13,11 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from reconciler.core.calls import Answer, AnyCall, Call, CallError, LedgerCall, ProgramCall, Row, Select, Unread
+from reconciler.core.calls import Answer, AnyCall, Argv, Call, CallError, LedgerCall, ProgramCall, Row, Select, Unread
 from reconciler.core.canonical import canonical, plain
 
 FORMAT = "reconcile/snapshot/1"
-SIMPLE = (str, bool, int, type(None))
+SIMPLE = (str, bool, int, type(None), Argv)
 
 
 def call_json(call: AnyCall) -> dict[str, Any]:
@@ -47,13 +47,13 @@ def _said(parameters: Mapping[str, Any]) -> tuple[Any, ...] | None:
     """Parameters as something to look up by; None where equal values may be spelled differently (True and 1 within a list)."""
     said: list[Any] = []
     for name, value in parameters.items():
-        kind = str if isinstance(value, str) else type(value)
-        if kind is tuple:
-            if not all(isinstance(item, str) for item in value):
-                return None
-        elif kind not in SIMPLE:
+        kind: Any = str if isinstance(value, str) else type(value)
+        if kind in SIMPLE:
+            said += (name, kind, value)
+        elif kind in (list, tuple) and all(type(item) is int or isinstance(item, str) for item in value):
+            said += (name, tuple, tuple(value))
+        else:
             return None
-        said += (name, kind, value)
     return tuple(said)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from reconciler.core.addresses import ipv4_network
 from reconciler.core.calls import Later
 from reconciler.core.diagnostics import Severity
 from reconciler.core.kinds import Declared, Finding, Rule, World
@@ -21,7 +22,7 @@ def _network(declared: Declared[Any]) -> IPv4Network | None:
     if isinstance(scope, Later) or isinstance(mask, Later):
         return None
     try:
-        return IPv4Network(f"{scope}/{mask}")
+        return ipv4_network(f"{scope}/{mask}")
     except ValueError:
         return None
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Network
 from typing import Any
 
+from reconciler.core.addresses import ipv4_network_around
 from reconciler.core.calls import Cmdlet, Row
 from reconciler.core.diagnostics import Severity
 from reconciler.core.kinds import Declared, Finding, NotSeen, Rule, World
@@ -91,7 +92,7 @@ def _network(spec: EflowVm) -> IPv4Network | None:
     length = spec.ip4Address.prefixlen if spec.ip4Address is not None else None
     if length is None and given(spec.ip4PrefixLength):
         length = spec.ip4PrefixLength
-    return IPv4Network(f"{spec.ip4Address.ip}/{length}", strict=False) if spec.ip4Address is not None and length is not None else None
+    return ipv4_network_around(f"{spec.ip4Address.ip}/{length}") if spec.ip4Address is not None and length is not None else None
 
 
 def _in_network(one: Declared[EflowVm], world: World) -> Iterator[Finding]:

@@ -7,9 +7,9 @@ port, a local run), the one with the default route; else any with an address (wi
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Any
 
+from reconciler.core.addresses import ip
 from reconciler.core.calls import Answer, Cmdlet
 from reconciler.core.observations import Ask
 
@@ -48,5 +48,5 @@ def unzoned(address: Any) -> str:
 
 def usable(address: Any) -> bool:
     """An address that somebody else can speak to; a self-given IPv4 address counts as none."""
-    read = ip_address(unzoned(address))
+    read = ip(unzoned(address))
     return not read.is_loopback and not (read.version == 4 and read.is_link_local)

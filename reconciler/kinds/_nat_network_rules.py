@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Interface, IPv4Network
 from typing import Any
 
+from reconciler.core.addresses import ipv4_interface
 from reconciler.core.calls import Later
 from reconciler.core.diagnostics import Severity
 from reconciler.core.ids import Key
@@ -104,7 +105,7 @@ def _overlapping_lan(world: World) -> Iterable[Finding]:
 def _host_addresses(world: World) -> Iterable[tuple[str, IPv4Interface]]:
     for row in world.answer(ADDRESSES).objects:
         if ":" not in str(row["IPAddress"]):
-            yield str(row["InterfaceAlias"]), IPv4Interface(f"{row['IPAddress']}/{row['PrefixLength']}")
+            yield str(row["InterfaceAlias"]), ipv4_interface(f"{row['IPAddress']}/{row['PrefixLength']}")
 
 
 def _own_adapter(declared: Declared[Any]) -> str:

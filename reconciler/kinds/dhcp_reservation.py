@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from ipaddress import IPv4Address
 from typing import Annotated, Any
 
+from reconciler.core.addresses import ipv4
 from reconciler.core.calls import Answer, Cmdlet
 from reconciler.core.capabilities import DHCP_SERVER
 from reconciler.core.changes import Changes
@@ -71,8 +72,8 @@ def parse(answers: Sequence[Answer], facts: Facts) -> Mapping[Key, Present[DhcpR
 def _state(row: Mapping[str, Any]) -> DhcpReservationState:
     return DhcpReservationState(
         name=SeenName(row["Name"] or ""),
-        scopeId=IPv4Address(str(row["ScopeId"])),
-        ipAddress=IPv4Address(str(row["IPAddress"])),
+        scopeId=ipv4(str(row["ScopeId"])),
+        ipAddress=ipv4(str(row["IPAddress"])),
         clientId=_client(str(row["ClientId"])),
         description=str(row["Description"] or ""),
     )

@@ -16,6 +16,7 @@ from datetime import timedelta
 from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal
 
+from reconciler.core.addresses import ipv4
 from reconciler.core.calls import Answer, Cmdlet
 from reconciler.core.capabilities import DHCP_SERVER
 from reconciler.core.changes import Changes
@@ -99,7 +100,7 @@ def ask(keys: Collection[Key], facts: Facts) -> Iterable[Ask]:
 
 def _is_address(value: str) -> bool:
     try:
-        IPv4Address(value)
+        ipv4(value)
     except ValueError:
         return False
     return True
@@ -112,16 +113,16 @@ def parse(answers: Sequence[Answer], facts: Facts) -> Mapping[Key, Present[DhcpS
 
 
 def _present(row: Mapping[str, Any], excluded: Sequence[Mapping[str, Any]], options: Sequence[Mapping[str, Any]] | None) -> Present[DhcpScopeState]:
-    told = {int(one["OptionId"]): tuple(IPv4Address(str(text)) for text in one["Value"]) for one in options or () if int(one["OptionId"]) in (ROUTER, DNS)}
+    told = {int(one["OptionId"]): tuple(ipv4(str(text)) for text in one["Value"]) for one in options or () if int(one["OptionId"]) in (ROUTER, DNS)}
     routers = told.get(ROUTER, ())
     exclusions = [one for one in excluded if str(one["ScopeId"]) == str(row["ScopeId"])]
     state = DhcpScopeState(
         name=SeenName(row["Name"] or ""),
-        scopeId=IPv4Address(str(row["ScopeId"])),
-        subnetMask=IPv4Address(str(row["SubnetMask"])),
+        scopeId=ipv4(str(row["ScopeId"])),
+        subnetMask=ipv4(str(row["SubnetMask"])),
         router=routers[0] if len(routers) == 1 else routers or None,
-        startRange=IPv4Address(str(row["StartRange"])),
-        endRange=IPv4Address(str(row["EndRange"])),
+        startRange=ipv4(str(row["StartRange"])),
+        endRange=ipv4(str(row["EndRange"])),
         dnsServer=told.get(DNS, ()),
         leaseDuration=row["LeaseDuration"],
         exclusions=tuple(sorted((_exclusion(one) for one in exclusions), key=lambda one: one.startRange)),
@@ -132,7 +133,7 @@ def _present(row: Mapping[str, Any], excluded: Sequence[Mapping[str, Any]], opti
 
 
 def _exclusion(row: Mapping[str, Any]) -> Exclusion:
-    return Exclusion(startRange=IPv4Address(str(row["StartRange"])), endRange=IPv4Address(str(row["EndRange"])))
+    return Exclusion(startRange=ipv4(str(row["StartRange"])), endRange=ipv4(str(row["EndRange"])))
 
 
 def converge(want: DhcpScope, now: DhcpScopeState | None, changes: Changes[DhcpScopeState], facts: Facts) -> Iterable[Action]:

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from reconciler.core.calls import Answer, Argv, Cmdlet, Good, Out, Program
@@ -70,6 +72,11 @@ EFLOW = Key("eflow")
 
 def asks(facts: Facts) -> Mapping[str, Ask]:
     """The questions by name, guest last: after a call that hung, the rest of its module is not asked."""
+    return _asks(facts.is_server)
+
+
+@cache
+def _asks(is_server: bool) -> Mapping[str, Ask]:
     address = ("Address", "PrefixLength", "Gateway", "AllocationMethod", "SubNet")
     named: dict[str, Ask] = {
         # By name, and by pattern: one malformed value of a foreign product fails a read of all, an absent one a read by its full name.
@@ -78,7 +85,7 @@ def asks(facts: Facts) -> Mapping[str, Ask]:
         "switches": Ask(GET_SWITCH(select=("Name", "SwitchType")), requires=HYPER_V),
         "deployed": Ask(VERIFY_EFLOW(), requires=AZURE_EFLOW),
     }
-    if facts.is_server:
+    if is_server:
         named["shells"] = Ask(GET_VM(select=("Name", "State", "MemoryStartup")), requires=HYPER_V)
     of_eflow = {
         "endpoints": GET_ENDPOINT(select=("Name", "MacAddress", "GuestInterfaceName", ("IpConfiguration", address))),
@@ -87,7 +94,7 @@ def asks(facts: Facts) -> Mapping[str, Ask]:
         "defender": GET_FEATURE(feature=FEATURES["defender"]),
         "dns": IN_GUEST(command=Argv(("resolvectl", "dns", GUEST_INTERFACE)), seconds=60),
     }
-    return named | {"vm": VM_NOW} | {name: Ask(call, tolerate=True, requires=AZURE_EFLOW) for name, call in of_eflow.items()}
+    return MappingProxyType(named | {"vm": VM_NOW} | {name: Ask(call, tolerate=True, requires=AZURE_EFLOW) for name, call in of_eflow.items()})
 
 
 def ask(keys: Collection[Key], facts: Facts) -> Iterable[Ask]:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from reconciler.core.addresses import ipv4, ipv4_network_around
 from reconciler.core.calls import Answer, Call, Cmdlet
 from reconciler.core.capabilities import WINNAT
 from reconciler.core.changes import Changes
@@ -118,7 +119,7 @@ def _prefix(value: Any) -> tuple[IPv4Network | None, str]:
     if not value:
         return None, ""
     try:
-        return IPv4Network(str(value), strict=False), ""
+        return ipv4_network_around(str(value)), ""
     except ValueError:
         return None, f"{value} is no IPv4 prefix"
 
@@ -137,7 +138,7 @@ def _mapping(row: Mapping[str, Any]) -> StaticMappingSeen:
 def _address(value: Any) -> IPv4Address | str:
     """An IPv4 address, also where a prefix length trails it; what others put there stays text."""
     try:
-        return IPv4Address(str(value).partition("/")[0])
+        return ipv4(str(value).partition("/")[0])
     except ValueError:
         return str(value)
 

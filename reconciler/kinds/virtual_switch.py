@@ -19,6 +19,7 @@ from datetime import timedelta
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Annotated, Any, Literal
 
+from reconciler.core.addresses import ipv4_interface
 from reconciler.core.calls import Answer, Call, Cmdlet, Out
 from reconciler.core.capabilities import HYPER_V
 from reconciler.core.changes import Changes
@@ -136,7 +137,7 @@ def _present(
 def _addresses(rows: Sequence[Mapping[str, Any]], alias: str) -> tuple[list[IPv4Interface], list[IPv4Interface]]:
     """The usable IPv4 addresses of an adapter, and those among them that somebody set by hand."""
     mine = [row for row in rows if str(row["InterfaceAlias"]).casefold() == alias and ":" not in str(row["IPAddress"]) and usable(row["IPAddress"])]
-    read = [(IPv4Interface(f"{row['IPAddress']}/{row['PrefixLength']}"), str(row["PrefixOrigin"]) in ("Manual", "1")) for row in mine]
+    read = [(ipv4_interface(f"{row['IPAddress']}/{row['PrefixLength']}"), str(row["PrefixOrigin"]) in ("Manual", "1")) for row in mine]
     return [one for one, _ in read], [one for one, by_hand in read if by_hand]
 
 

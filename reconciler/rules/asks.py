@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Interface, IPv4Network
 from typing import Any
 
+from reconciler.core.addresses import ipv4_interface, ipv4_network_around
 from reconciler.core.calls import Cmdlet
 from reconciler.core.capabilities import GET_NAT, HYPER_V, WINNAT
 from reconciler.core.kinds import World
@@ -40,7 +41,7 @@ UNPLUGGED = ("2", "disconnected")
 def host_addresses(world: World) -> list[tuple[str, IPv4Interface]]:
     """(adapter, IPv4 address) of every adapter of the host, loopback left out."""
     found = [
-        (str(row["InterfaceAlias"]), IPv4Interface(f"{row['IPAddress']}/{row['PrefixLength']}"))
+        (str(row["InterfaceAlias"]), ipv4_interface(f"{row['IPAddress']}/{row['PrefixLength']}"))
         for row in world.answer(ADDRESSES).objects
         if ":" not in str(row["IPAddress"])
     ]
@@ -50,7 +51,7 @@ def host_addresses(world: World) -> list[tuple[str, IPv4Interface]]:
 def routes(world: World) -> list[tuple[str, IPv4Network, str]]:
     """(adapter, destination, next hop) of every IPv4 route, without the default one, multicast, broadcast and loopback."""
     found = [
-        (str(row["InterfaceAlias"]), IPv4Network(str(row["DestinationPrefix"]), strict=False), str(row["NextHop"]))
+        (str(row["InterfaceAlias"]), ipv4_network_around(str(row["DestinationPrefix"])), str(row["NextHop"]))
         for row in world.answer(ROUTES).objects
         if ":" not in str(row["DestinationPrefix"])
     ]
@@ -73,7 +74,7 @@ def nat_prefixes(world: World) -> list[IPv4Network]:
     found = []
     for row in world.answer(NATS).objects:
         try:
-            found.append(IPv4Network(str(row["InternalIPInterfaceAddressPrefix"]), strict=False))
+            found.append(ipv4_network_around(str(row["InternalIPInterfaceAddressPrefix"])))
         except ValueError:
             continue
     return sorted(found)

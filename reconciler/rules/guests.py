@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from reconciler.core.addresses import ipv4_network_around
 from reconciler.core.calls import Row
 from reconciler.core.diagnostics import Severity
 from reconciler.core.kinds import Declared, Finding, NotSeen, Rule, World
@@ -74,7 +75,7 @@ def _static(world: World) -> Iterator[tuple[Declared[Any], IPv4Address, IPv4Netw
     for one, address in guests(world):
         length, gateway = one.spec.ip4PrefixLength, one.spec.ip4GatewayAddress
         if not known(gateway) or int(gateway) != int(address):
-            yield one, address, IPv4Network(f"{address}/{length}", strict=False) if known(length) else None
+            yield one, address, ipv4_network_around(f"{address}/{length}") if known(length) else None
 
 
 def _taken(world: World, one: Declared[Any], address: IPv4Address, network: IPv4Network | None, by: str, also: tuple[tuple[str, str, str], ...]) -> Finding:

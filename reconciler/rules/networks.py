@@ -65,9 +65,10 @@ def _over_lan(world: World) -> Iterator[Finding]:
 
 def _beyond(world: World, one: Declared[Any], network: IPv4Network) -> Iterator[tuple[str, IPv4Network, str]]:
     """Routes that touch a network and are not there because an adapter stands in it (NET015, NET021)."""
-    local = [(alias, address.network) for alias, address in host_addresses(world) if address.network.overlaps(network)]
+    local = {alias for alias, address in host_addresses(world) if address.network.overlaps(network)}
+    own = _own(world, one)
     for alias, destination, hop in routes(world):
-        here = alias.casefold() in _own(world, one) or (hop == ON_LINK and any(alias == name for name, _ in local))
+        here = alias.casefold() in own or (hop == ON_LINK and alias in local)
         if destination.overlaps(network) and not here:
             yield alias, destination, hop
 

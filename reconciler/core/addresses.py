@@ -1,0 +1,39 @@
+"""IPv4 values out of text, each worked out once: the same few networks and addresses are read again and again within a host.
+
+Used by kinds and rules on what hosts answer. All raise ValueError for what is no such value, as the standard library does.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, ip_address
+
+SEVERAL_HOSTS = 4096  # values kept
+
+
+@lru_cache(maxsize=SEVERAL_HOSTS)
+def ipv4(text: str) -> IPv4Address:
+    return IPv4Address(text)
+
+
+@lru_cache(maxsize=SEVERAL_HOSTS)
+def ipv4_interface(text: str) -> IPv4Interface:
+    """`10.0.0.7/24`"""
+    return IPv4Interface(text)
+
+
+@lru_cache(maxsize=SEVERAL_HOSTS)
+def ipv4_network(text: str) -> IPv4Network:
+    """`10.0.0.0/24`, or with the mask written out; an address inside the network is refused."""
+    return IPv4Network(text)
+
+
+@lru_cache(maxsize=SEVERAL_HOSTS)
+def ipv4_network_around(text: str) -> IPv4Network:
+    """The network in which an address with its prefix length lies."""
+    return IPv4Network(text, strict=False)
+
+
+@lru_cache(maxsize=SEVERAL_HOSTS)
+def ip(text: str) -> IPv4Address | IPv6Address:
+    return ip_address(text)
