@@ -203,6 +203,8 @@ class Cell:
         try:
             left = corrections.left(await cut_short(self._shared.group, self._grace, run.run))
             self._denied = self._denied + 1 if corrections.denied else 0
+            if corrections.lost:
+                self._failures, self._lost = 1, self._clock.now()
             return left
         finally:
             self.mending = False

@@ -81,6 +81,11 @@ class Corrections:
         """Another held the lease: nothing was done."""
         return self._unseen is not None and _code(self._unseen) == LEASE_HELD
 
+    @property
+    def lost(self) -> bool:
+        """The host went out of sight in mid-correction."""
+        return self._unseen is not None and not self.denied
+
     def _not_done(self, id: ResourceId, event: Event) -> Condition:
         diagnostics = (event.diagnostic,) if event.diagnostic else ()
         return Condition(Watched.FAILED, id, self._scrub(event.text), f"failed {event.action}", next=f"reconcile apply {id}", diagnostics=diagnostics)

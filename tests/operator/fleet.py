@@ -63,7 +63,7 @@ class Fleet:
     events: list[WatchEvent] = field(default_factory=list)
     stop: anyio.Event = field(default_factory=anyio.Event)
     broken: set[str] = field(default_factory=set)  # hosts on which this product has a bug
-    _stops_at: Watched | None = None
+    _on: list[tuple[Watched, Callable[[], object]]] = field(default_factory=list)
 
     @classmethod
     async def converged(cls, path: Path, *hosts: str) -> Fleet:
@@ -120,12 +120,17 @@ class Fleet:
 
     def _hear(self, event: WatchEvent) -> None:
         self.events.append(event)
-        if event.what is self._stops_at:
-            self.stop.set()
+        for what, do in self._on:
+            if event.what is what:
+                do()
+
+    def when(self, what: Watched, do: Callable[[], object]) -> None:
+        """Something happens each time that this is said."""
+        self._on.append((what, do))
 
     def stop_when(self, what: Watched) -> None:
         """SIGTERM, as soon as this is said."""
-        self._stops_at = what
+        self.when(what, self.stop.set)
 
     def copy(self) -> Fleet:
         """The same fleet as it is now, in a world of its own."""
@@ -163,7 +168,7 @@ class Fleet:
         """Who holds it; None when it is free, or lapsed."""
         machine = self.estate.machine(host)
         lease = current(machine)
-        return lease["holder"] if lease["until"] > uptime(machine) else None
+        return lease["holder"] if lease["until"] > uptime(machine) and lease["boot"] == machine.boot_id else None
 
     def addresses(self, host: str) -> list[str]:
         return [held.address for _, held in self.estate.machine(host).addresses()]

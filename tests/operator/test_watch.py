@@ -184,6 +184,18 @@ async def test_a_stop_while_a_call_hangs_still_ends_within_ten_seconds(tmp_path:
     assert fleet.said(Watched.STOPPING)[0].text == "edge-01"
 
 
+async def test_a_host_that_goes_out_of_sight_in_mid_correction_is_tried_again_soon(tmp_path: Path) -> None:
+    fleet = await Fleet.converged(tmp_path, "edge-01")
+    fleet.when(Watched.CORRECTING, lambda: fleet.estate.power("edge-01", on=len(fleet.said(Watched.CORRECTING)) > 1))
+    await fleet.watch(93, (5, fleet.remove_nat("edge-01")), (62, lambda: fleet.estate.power("edge-01", on=True)))
+    (lost,) = fleet.said(Watched.UNSEEN)
+    assert lost.seconds == 30
+    (done,) = fleet.said(Watched.CORRECTED)
+    assert 62 < fleet.minute(done) < 77
+    assert [fleet.minute(event) // 15 for event in fleet.said(Watched.SWEEP)] == [0, 1, 2, 3, 4, 5, 6]
+    assert fleet.nats("edge-01") == ["eflow"]
+
+
 async def test_a_hold_on_a_host_is_honoured_and_said_once(tmp_path: Path) -> None:
     fleet = await Fleet.converged(tmp_path, "edge-01")
     fleet.hold("edge-01", "fiscal printer swap")
