@@ -186,6 +186,10 @@ class Unreadable(Exception):
         self.why = why
 
 
+# What reading an answer of another shape than Windows documents ends in (a banner among the objects, a word for a number).
+NONSENSE = (ValueError, TypeError, LookupError, AttributeError)
+
+
 @dataclass(frozen=True, slots=True)
 class Unread:
     """Stands in a row for a property that could not be read; reading it through `Row` raises `Unreadable`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from heapq import heapify, heappop, heappush
 
 from reconciler.core.ids import ResourceId
 from reconciler.core.kinds import Disruption, Reboot
@@ -33,18 +34,21 @@ def restarts(step: Step) -> bool:
 
 
 def _levels(steps: Sequence[Step]) -> dict[ResourceId, int]:
+    """Needs first, with a stack of its own: a chain may be longer than Python's, and one of records may even bite its tail."""
     by_id = {step.id: step for step in steps}
     levels: dict[ResourceId, int] = {}
-
-    def level(step: Step) -> int:
-        if step.id not in levels:
-            levels[step.id] = step.level
-            needed = [by_id[need] for need in step.needs if need in by_id]
-            levels[step.id] = max([step.level, *(level(need) + restarts(need) for need in needed)])
-        return levels[step.id]
-
-    for step in steps:
-        level(step)
+    begun: set[ResourceId] = set()
+    stack = list(reversed(steps))
+    while stack:
+        step = stack[-1]
+        needed = [by_id[need] for need in step.needs if need in by_id]
+        waiting = [] if step.id in begun else [need for need in needed if need.id not in begun]
+        begun.add(step.id)
+        if waiting:
+            stack += reversed(waiting)
+        else:
+            stack.pop()
+            levels.setdefault(step.id, max([step.level, *(levels.get(need.id, 0) + restarts(need) for need in needed)]))
     return levels
 
 
@@ -65,14 +69,27 @@ def _barriers(steps: Sequence[Step], limits: Limits) -> tuple[Barrier, ...]:
 
 def _ordered(steps: Sequence[Step]) -> list[Step]:
     declared = {step.id: n for n, step in enumerate(steps)}
-    waiting: dict[ResourceId, set[ResourceId]] = {step.id: {need for need in step.needs if need in declared} for step in steps}
-    by_id: Mapping[ResourceId, Step] = {step.id: step for step in steps}
+    waiting = {step.id: {need for need in step.needs if need in declared} for step in steps}
+    dependents: dict[ResourceId, list[ResourceId]] = {}
+    for id, needs in waiting.items():
+        for need in needs:
+            dependents.setdefault(need, []).append(id)
+    ready = [_rank(step, declared) for step in steps if not waiting[step.id]]
+    heapify(ready)
     done: list[Step] = []
     while waiting:
-        ready = [by_id[id] for id, needs in waiting.items() if not needs] or [by_id[next(iter(waiting))]]
-        step = min(ready, key=lambda s: (s.level, s.verb is not Verb.DELETE, s.disruption, declared[s.id]))
-        del waiting[step.id]
-        for needs in waiting.values():
-            needs.discard(step.id)
+        step = steps[heappop(ready)[-1] if ready else declared[next(iter(waiting))]]
+        if waiting.pop(step.id, None) is None:
+            continue
         done.append(step)
+        for id in dependents.get(step.id, ()):
+            if id in waiting:
+                waiting[id].discard(step.id)
+                if not waiting[id]:
+                    heappush(ready, _rank(steps[declared[id]], declared))
     return done
+
+
+def _rank(step: Step, declared: Mapping[ResourceId, int]) -> tuple[int, bool, int, int]:
+    """Level, deletions (they make room), disruption, declaration."""
+    return step.level, step.verb is not Verb.DELETE, step.disruption, declared[step.id]

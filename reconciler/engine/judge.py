@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from reconciler.core.calls import Later, Unreadable
+from reconciler.core.calls import NONSENSE, Later, Unreadable
 from reconciler.core.diagnostics import Diagnostic, Label, Position, Severity
 from reconciler.core.kinds import Finding, NotSeen, Rule
 from reconciler.core.resources import Resource
@@ -24,13 +24,13 @@ class Verdict:
 
 
 def judge(world: HostWorld, rules: Iterable[Rule[Any]], today: date | None = None) -> Verdict:
-    """Run every rule. A rule that meets what is not seen, or only known later, is suspended whole; accepted warnings are dropped."""
+    """Run every rule. A rule that meets what is not seen, cannot be read, or is only known later, is suspended whole; accepted warnings are dropped."""
     found: list[tuple[Rule[Any], Finding]] = []
     suspended: list[str] = []
     for rule in rules:
         try:
             findings = list(rule.check(world))
-        except (NotSeen, Unreadable):
+        except (NotSeen, Unreadable, *NONSENSE):
             suspended.append(rule.id)
             continue
         found += [(rule, finding) for finding in findings if not _accepted(rule, world.by_id.get(finding.subject), today)]

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from reconciler.core.calls import Answer, AnyCall, Later, Unreadable
+from reconciler.core.calls import NONSENSE, Answer, AnyCall, Later, Unreadable
 from reconciler.core.ids import Key, ResourceId
 from reconciler.core.kinds import Kind, NotSeen, Registry
 from reconciler.core.observations import Absent, Ask, Busy, Capability, CapabilityState, Facts, Observation, Present, Unseen
@@ -83,13 +83,20 @@ class Questions:
     kinds: Mapping[str, tuple[Ask, ...]]
     capabilities: Mapping[str, tuple[Capability, tuple[Ask, ...]]]
     rules: tuple[Ask, ...]
+    spelled: dict[int, str] = field(default_factory=dict)  # an ask's identity → its canonical form: worked out once
 
     def calls(self) -> dict[str, AnyCall]:
         """Every question once, by its canonical form, in a stable order."""
         found: dict[str, AnyCall] = {}
         for ask in self._asks():
-            found.setdefault(call_key(ask.call), ask.call)
+            found.setdefault(self.spell(ask), ask.call)
         return found
+
+    def spell(self, ask: Ask) -> str:
+        key = self.spelled.get(id(ask))
+        if key is None:
+            key = self.spelled[id(ask)] = call_key(ask.call)
+        return key
 
     def _asks(self) -> Iterable[Ask]:
         for _, asks in self.capabilities.values():
@@ -169,13 +176,13 @@ def _view(
     host: Host, at: datetime, hello: Hello, records: Records, asked: Questions, calls: Mapping[str, AnyCall], answers: Mapping[str, Answer], registry: Registry
 ) -> HostView:
     def of(asks: Iterable[Ask]) -> list[Answer]:
-        return [answers[call_key(ask.call)] for ask in asks]
+        return [answers[asked.spell(ask)] for ask in asks]
 
     capabilities: dict[str, CapabilityState] = {}
     for name, (capability, asks) in asked.capabilities.items():
         try:
             capabilities[name] = capability.read(of(asks), hello.facts)
-        except Unreadable:
+        except (Unreadable, *NONSENSE):
             capabilities[name] = CapabilityState.SILENT
     kinds = {name: _parse(registry[name], asks, of(asks), capabilities, hello.facts) for name, asks in asked.kinds.items()}
     return HostView(host, at, hello, records, kinds, capabilities, answers, tuple((calls[key], answers[key]) for key in calls))
@@ -197,5 +204,7 @@ def _parse(kind: Kind[Any, Any], asks: Sequence[Ask], answers: Sequence[Answer],
             return Unseen(f"{ask.call.name} answered {answer.error.id}{cut}: {answer.error.message}".rstrip(": "))
     try:
         return kind.parse(definite, facts)
+    except NONSENSE as nonsense:
+        return Unseen(f"{kind.name}: the host answered what cannot be read ({type(nonsense).__name__}: {nonsense})")
     except Unreadable as unreadable:
         return Unseen(f"{kind.name}: the host gave no {unreadable.property}: {unreadable.why}")

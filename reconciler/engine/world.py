@@ -57,6 +57,7 @@ class HostWorld:
         self._reach = reach
         self.by_id = {str(resource.id): resource for resource in resources}
         self._declared: dict[str, list[DeclaredResource]] = {}
+        self._states: dict[str, Mapping[Key, Any]] = {}
         for resource in resources:
             self._declared.setdefault(resource.kind, []).append(DeclaredResource(str(resource.id), resource.name, resource.spec, resource))
 
@@ -81,7 +82,9 @@ class HostWorld:
         return self.seen(kind)
 
     def seen(self, kind: str) -> Mapping[Key, Any]:
-        return self._look().states(kind)
+        if kind not in self._states:
+            self._states[kind] = self._look().states(kind)
+        return self._states[kind]
 
     def answer(self, ask: Ask) -> Answer:
         return self._look().answer(ask)
