@@ -201,9 +201,13 @@ class Invoker:
         self._cut |= batch.cut
         self._debt += ran.seconds
         if ran.lost:
-            raise Gone(f"no answer from {self.machine.name}: {ran.lost}")
+            self.lost(ran.lost)
         if self._debt >= TICK:
             await self._pay()
+
+    def lost(self, why: str) -> None:
+        """Nobody hears this process any more. In one process with the controller that is the end of the session."""
+        raise Gone(f"no answer from {self.machine.name}: {why}")
 
     # --- time
 
