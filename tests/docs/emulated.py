@@ -12,7 +12,11 @@ BEGIN, END = "<!-- refreshed by `python -m tests.docs.refresh` -->\n", "<!-- end
 def table() -> str:
     cmdlets = load()
     doubted = sorted((one for one in cmdlets.values() if not one.verified), key=lambda one: one.name.casefold())
-    head = f"{len(doubted)} of {len(cmdlets)} emulated cmdlets rest on a guess in some part; their source says in which. A source is a tag of\nthe facts that were collected beforehand; nothing stands behind `unverified` but general knowledge.\n\n| cmdlet | source |\n|---|---|\n"
+    head = (
+        f"{len(doubted)} of {len(cmdlets)} emulated cmdlets rest on a guess in some part; their source says in which. A source is a tag of\n"
+        "the facts that were collected beforehand; nothing stands behind `unverified` but general knowledge.\n\n"
+        "| cmdlet | source |\n|---|---|\n"
+    )
     return head + "".join(f"| `{one.name}` | {one.source} |\n" for one in doubted)
 
 
