@@ -29,6 +29,8 @@ SHORTEST = timedelta(seconds=10)
 def command(session: Session, every: Every = "15m", sweeps: Sweeps = None) -> int:
     """The loop: put drift back that disturbs nothing, report the rest."""
     interval = _interval(every)
+    if session.common.estate is not None and sweeps is None:
+        raise typer.BadParameter("on an emulated estate time runs as fast as it can: say how many sweeps, for example --sweeps 4")
     with session.environment() as env:
         say = partial(_say, session)
         seed = env.by
