@@ -160,7 +160,8 @@ async def perform(session: Session, step: Step) -> None:
             await _flush(session, step, before)
             await _job(session, step, batch[0])
         else:
-            await _attached(session, step, batch, before)
+            last = position + len(batch) == len(step.actions)
+            await _attached(session, step, batch, before, _told(session, step) if last else ())
         before = []
         await _until(session, step, batch[-1])
     await _flush(session, step, before)
@@ -229,7 +230,8 @@ def _intent(session: Session, step: Step, *, tainted: bool = True) -> Record:
     key = old.key if standing and old is not None else base.key  # a moved resource is found under its old key until that is gone
     spec = _until_seen(session, step, old, base) if old is not None and old.applied and (standing or step.verb in (Verb.UPDATE, Verb.AGAIN)) else base.spec
     changed = replace(base, key=key, spec=spec, phase=INTENT, plan=session.plan, commit=session.commit, actions=step.action_names, tainted=why)
-    return replace(changed, applied=bool(old and old.applied))
+    remade = step.verb is Verb.REPLACE and not tainted
+    return replace(changed, applied=bool(old and old.applied) and not remade)
 
 
 def _until_seen(session: Session, step: Step, old: Record, new: Record) -> dict[str, Any]:
@@ -258,7 +260,12 @@ def _done(session: Session, step: Step) -> None:
 def _record(session: Session, step: Step) -> Record:
     resource = step.desired
     assert resource is not None
-    spec = recorded_spec(resource, session.desired.hashes.get(step.id, {}))
+    hashes = session.desired.hashes.get(step.id, {})
+    old = session.view.records.by_id.get(step.id)
+    spec = recorded_spec(resource, hashes)
+    for mark in shape(type(resource.spec)).secrets:
+        if mark.name in spec and mark.name not in hashes and old is not None and mark.name in old.spec:
+            spec[mark.name] = old.spec[mark.name]  # it cannot be had now: what was given last stays on record
     needs = tuple((str(need.target), need.bound) for need in resource.needs)
     return Record(step.id, step.key, spec, APPLIED, session.plan, session.commit, True, resource.common.lifecycle, needs)
 
@@ -297,13 +304,21 @@ def _said(call: AnyCall, error: CallError) -> str:
     return f"{call.name}: {error.message or error.id}"
 
 
-async def _attached(session: Session, step: Step, batch: Sequence[Action], before: Sequence[AnyCall]) -> None:
+def _told(session: Session, step: Step) -> list[AnyCall]:
+    """The record of a secret that was given, in the batch that gives it: a lost answer does not make us give it again."""
+    if step.desired is None or not any(change.secret for change in step.changes):
+        return []
+    return [put(session.desired.fleet.name, replace(_intent(session, step, tainted=not step.gone), spec=_record(session, step).spec))]
+
+
+async def _attached(session: Session, step: Step, batch: Sequence[Action], before: Sequence[AnyCall], after: Sequence[AnyCall]) -> None:
     for action in batch:
         session.say(Happening.ACTION, id=step.id, action=action.name, text=action.summary)
     calls: list[AnyCall] = [*before]
     for action in batch:
         calls += [_shifted(call, len(calls)) for call in action.calls]
-    owners: list[Action | None] = [*(None for _ in before), *(action for action in batch for _ in action.calls)]
+    calls += after
+    owners: list[Action | None] = [*(None for _ in before), *(action for action in batch for _ in action.calls), *(None for _ in after)]
     answers = await session.write(step.id, batch[0].name, calls, max(BATCH, min(batch[-1].within, LONGEST)))
     _refuse(owners[min(len(answers), len(calls)) - 1] if answers else batch[0], calls, answers)
 

@@ -1,0 +1,80 @@
+"""Values that cannot be read back: given once where they changed, wherever the controller dies; never forgotten, never twice."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from pathlib import Path
+
+import anyio
+import pytest
+
+from reconciler.hosts.emulated import Exchange, Killed, Point
+from tests.engine.lab import FLEET, Lab, lab, linked, symbols
+
+MAIN = FLEET + "---\n" + (Path(__file__).parents[2] / "specs" / "azure.yaml").read_text(encoding="utf-8")
+NAME = "DPS_KEY_EDGE_01"
+KEY, OTHER = "YS1rZXktb2YtdGhlLWRldmljZQ==", "YW5vdGhlci1rZXktb2YtdGhlLWRldg=="
+
+
+@functools.cache
+def provisioned() -> Lab:
+    """A host as declared, with the first key."""
+    here = lab(MAIN)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(NAME, KEY)
+        assert anyio.run(here.apply).exit_code == 0
+    return here
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Lab:
+    monkeypatch.setenv(NAME, KEY)
+    return Lab(provisioned().desired, copy.deepcopy(provisioned().estate))
+
+
+def given(here: Lab) -> int:
+    return len(here.effects("edge-01", "Provision-EflowVm"))
+
+
+async def test_an_equal_value_is_no_change(here: Lab) -> None:
+    assert symbols(await here.plan()) == []
+
+
+async def test_a_changed_value_is_given_once_and_on_record_from_then_on(here: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, OTHER)
+    assert symbols(await here.plan()) == ["~ EflowProvisioning"]
+    assert (await here.apply()).exit_code == 0
+    assert (symbols(await here.plan()), given(here)) == ([], 2)
+
+
+@pytest.mark.parametrize("point", list(Point))
+@pytest.mark.parametrize("number", range(9))
+async def test_killed_while_a_changed_value_is_given_it_is_given_exactly_once(here: Lab, monkeypatch: pytest.MonkeyPatch, number: int, point: Point) -> None:
+    monkeypatch.setenv(NAME, OTHER)
+    plan = await here.plan()
+
+    def cut(exchange: Exchange, at: Point) -> None:
+        if (exchange.number, at) == (number, point):
+            raise Killed
+
+    here.cut = cut
+    died = False
+    try:
+        await here.apply(plan)
+    except* Killed:
+        died = True
+    here.cut = None
+    assert died
+    assert (await here.apply()).exit_code == 0
+    assert (symbols(await here.plan()), given(here)) == ([], 2)
+
+
+async def test_a_value_that_cannot_be_had_now_leaves_what_is_on_record(here: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(NAME)
+    here.desired = linked(MAIN.replace("    EflowVm:\n", "    EflowVm:\n      lifecycle: {preventDestroy: true}\n"))
+    assert (await here.apply()).exit_code == 0
+    monkeypatch.setenv(NAME, KEY)
+    assert symbols(await here.plan()) == []
+    monkeypatch.setenv(NAME, OTHER)
+    assert symbols(await Lab(here.desired, here.estate).plan()) == ["~ EflowProvisioning"]
