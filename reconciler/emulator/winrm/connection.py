@@ -8,20 +8,15 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from reconciler.emulator import timeline
-from reconciler.emulator.faults import Fault
 from reconciler.emulator.winrm import sealing, wsfaults
+from reconciler.emulator.winrm.afflictions import Reset, line_fault, strike
 from reconciler.emulator.winrm.httplines import Broken, Line, Request, Response
 from reconciler.emulator.winrm.service import Caller, Service
 from reconciler.emulator.winrm.signin import Asked, SignIn
-from reconciler.emulator.winrm.troubles import Trouble, What
+from reconciler.emulator.winrm.troubles import HANDSHAKE, Trouble, What
 from reconciler.emulator.winrm.wsman import Envelope, NotReadable, parse
 
 DRIP = 0.1
-
-
-class Reset(Exception):
-    """The connection breaks instead of an answer."""
 
 
 @dataclass
@@ -52,14 +47,14 @@ class Connection:
         before = self.sign_in.handshakes
         response, troubles = await self._respond(request)
         host.counts["handshakes"] += self.sign_in.handshakes - before
-        data = response.encode()
+        data = response.body if response.status == 0 else response.encode()
         slow = next((trouble for trouble in troubles if trouble.what is What.SLOW), None)
         step = max(1, slow.amount) if slow else len(data)
         for at in range(0, len(data), step):
             self.line.write(data[at : at + step])
             if slow:
                 await asyncio.sleep(DRIP)
-        if any(trouble.what is What.IDLE_DROP for trouble in troubles):
+        if response.status == 0 or any(trouble.what is What.IDLE_DROP for trouble in troubles):
             return False
         return request.headers.get("connection", "").lower() != "close"
 
@@ -70,13 +65,22 @@ class Connection:
             return Response(405), []
         granted = self.sign_in.ask(request.headers)
         if isinstance(granted, Asked):
-            if not granted.token:
-                self.service.host.counts["refused"] += 1
-            return Response(401, headers=granted.headers), []
+            return await self._question(granted)
         if not request.body:
             return Response(200, headers=granted.headers), []
         response, troubles = await self._envelope(request, granted.user)
         return Response(response.status, response.body, response.content_type, granted.headers + response.headers), troubles
+
+    async def _question(self, asked: Asked) -> tuple[Response, list[Trouble]]:
+        """A 401, where no trouble of the handshake itself comes first."""
+        if not asked.token:
+            self.service.host.counts["refused"] += 1
+        troubles = self.service.host.troubles.take(HANDSHAKE)
+        for trouble in troubles:
+            early = await strike(self.service, trouble)
+            if early is not None:
+                return early, troubles
+        return Response(401, headers=asked.headers), troubles
 
     async def _envelope(self, request: Request, user: str) -> tuple[Response, list[Trouble]]:
         """The body, unsealed; an unreadable one was not executed and gets an empty 400."""
@@ -100,9 +104,9 @@ class Connection:
         return await self._served(envelope, user, sealed, troubles), troubles
 
     async def _served(self, envelope: Envelope, user: str, sealed: bool, troubles: list[Trouble]) -> Response:
-        asked = [*troubles, *self._line_fault(envelope)]
+        asked = [*troubles, *(line_fault(self.service.host.machine) if envelope.verb == "Send" else ())]
         for trouble in asked:
-            early = await self._before(trouble)
+            early = await strike(self.service, trouble)
             if early is not None:
                 return self._sealed(early, sealed) if trouble.what is What.BODY else early
         status, body = await self.service.answer(Caller(user, self.address, troubles), envelope)
@@ -112,52 +116,6 @@ class Connection:
             raise Reset
         plain = any(trouble.what is What.PLAINTEXT for trouble in troubles)
         return self._sealed(Response(status, body), sealed and not plain)
-
-    async def _before(self, trouble: Trouble) -> Response | None:
-        """What a trouble does before the request is served; a response where it is never served."""
-        host = self.service.host
-        host.log("trouble", {"what": str(trouble.what)})
-        match trouble.what:
-            case What.DROP_BEFORE:
-                raise Reset
-            case What.HANG:
-                await asyncio.Event().wait()
-            case What.REBOOT:
-                timeline.restart(host.settled())
-                host.log("reboot", {"by": "trouble"})
-                raise Reset
-            case What.POWER:
-                host.estate.power(host.name, on=False)
-                raise Reset
-            case What.KILL_SHELL:
-                for shell in self.service.shells.all():
-                    self.service.shells.delete(shell)
-            case What.KILL_PROCESS:
-                for command in [command for shell in self.service.shells.all() for command in shell.commands.values()]:
-                    host.machine.kill_tree(command.program.pid)
-            case What.REDIRECT:
-                return Response(302, headers=(("Location", trouble.text),))
-            case What.STATUS:
-                return Response(trouble.amount)
-            case What.BODY:
-                return Response(200, trouble.text.encode())
-            case What.FLOOD:
-                return Response(200, b"A" * trouble.amount)
-        return None
-
-    def _line_fault(self, envelope: Envelope) -> list[Trouble]:
-        """A fault of the line that was put on the machine itself (`emulate fault` without a cmdlet): it meets what is sent to a process."""
-        if envelope.verb != "Send":
-            return []
-        faults = self.service.host.machine.faults
-        fault: Fault | None = next((fault for fault in faults if not fault.cmdlet and (fault.hang or fault.drop)), None)
-        if fault is None:
-            return []
-        if fault.times is not None:
-            fault.times -= 1
-            if fault.times <= 0:
-                faults.remove(fault)
-        return [Trouble(What.HANG if fault.hang else What.DROP_BEFORE if fault.drop == "before" else What.DROP_AFTER)]
 
     def _sealed(self, response: Response, sealed: bool) -> Response:
         if not sealed:

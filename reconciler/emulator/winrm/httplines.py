@@ -32,6 +32,8 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
+    """A `status` of 0 means that `body` goes out as it is, and is no HTTP answer."""
+
     status: int
     body: bytes = b""
     content_type: str = "application/soap+xml;charset=UTF-8"

@@ -96,7 +96,7 @@ class SignIn:
         match scheme.lower():
             case "":
                 return Granted(self.user) if self.user is not None and self.context is not None else self._question()
-            case "basic" if self._settings.basic and (self._tls or self._settings.allow_unencrypted):
+            case "basic" if self._settings.basic:
                 return self._basic(value)
             case "negotiate" | "ntlm" if self._settings.negotiate:
                 return self._negotiate(scheme, value)
@@ -106,7 +106,7 @@ class SignIn:
 
     def _question(self) -> Asked:
         offers = [("WWW-Authenticate", "Negotiate")] if self._settings.negotiate else []
-        if self._settings.basic and (self._tls or self._settings.allow_unencrypted):
+        if self._settings.basic:
             offers.append(("WWW-Authenticate", 'Basic realm="WSMAN"'))
         if self._settings.certificate and self._tls:
             offers.append(("WWW-Authenticate", MUTUAL))

@@ -25,17 +25,19 @@ class What(StrEnum):
     REDIRECT = "redirect"  # 302 to `text`
     STATUS = "status"  # an empty answer with status `amount`
     BODY = "body"  # `text` instead of the answer, sealed where answers are
-    FLOOD = "flood"  # an answer of `amount` bytes without a Content-Length that could be believed
+    RAW = "raw"  # `text` instead of any HTTP answer, then the connection closes
+    FLOOD = "flood"  # `amount` bytes of a body without a length
     SHELLS = "shell quota"  # as if the quota of shells were exhausted
     OPERATIONS = "operation quota"
 
 
-ENDS_BEFORE = (What.DROP_BEFORE, What.HANG, What.REBOOT, What.POWER, What.REDIRECT, What.STATUS, What.BODY, What.FLOOD)
+ENDS_BEFORE = (What.DROP_BEFORE, What.HANG, What.REBOOT, What.POWER, What.REDIRECT, What.STATUS, What.BODY, What.RAW, What.FLOOD)
+HANDSHAKE = "handshake"  # the verb of requests that are answered with a 401; only named ones meet them
 
 
 @dataclass(slots=True)
 class Trouble:
-    """`verb`: Create, Command, Send, Receive, Signal, Delete, or '' for any. `times` None: until healed. `chance`: of meeting a request."""
+    """`verb`: Create, Command, Send, Receive, Signal, Delete, or '' for any, or `handshake`. `times` None: until healed. `chance`: of meeting a request."""
 
     what: What
     verb: str = ""
@@ -61,7 +63,7 @@ class Troubles:
         """What meets a request of this verb; uses are counted. At most one that ends it, any number that shape its answer."""
         met: list[Trouble] = []
         for trouble in list(self.items):
-            if trouble.verb not in ("", verb) or (met and met[-1].what in ENDS_BEFORE):
+            if trouble.verb not in (("", verb) if verb != HANDSHAKE else (verb,)) or (met and met[-1].what in ENDS_BEFORE):
                 continue
             if trouble.skip > 0:
                 trouble.skip -= 1
