@@ -71,16 +71,13 @@ def load(text: str, registry: Registry) -> tuple[Plan, Linked]:
 
 
 def _lasting(body: Mapping[str, Any]) -> dict[str, Any]:
-    """All but times of looking: those may differ between equal plans."""
+    """All but times of looking, at the places where they stand: those may differ between equal plans."""
+    return {**body, "shown": _timeless(body["shown"]), "plan": _timeless(body["plan"])}
 
-    def without(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: without(item) for key, item in value.items() if key not in ("seen", "made", "seconds")}
-        return [without(item) for item in value] if isinstance(value, list) else value
 
-    out = without(dict(body))
-    assert isinstance(out, dict)
-    return out
+def _timeless(plan: Mapping[str, Any]) -> dict[str, Any]:
+    hosts = [{name: value for name, value in host.items() if name != "seen"} for host in plan["hosts"]]
+    return {**{name: value for name, value in plan.items() if name != "made"}, "hosts": hosts}
 
 
 # -- hosts and resources
