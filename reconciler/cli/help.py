@@ -14,7 +14,8 @@ Run    plan       what, how long, what it disturbs      apply     do it, or do a
        drift      what the world changed                watch     the loop
        destroy    what is named, never all
 See    observe    a snapshot, to plan without hosts
-Try    emulate    a Windows estate right here: new, run, fault, heal, power, clock, advance, log
+Try    emulate    a Windows estate right here: new, run, fault, heal, power, clock, advance, log,
+                  serve
 
 --specs DIR (specs)   --estate DIR (emulated instead of real)   --output text|json|markdown   -q -v
 Exit: 0 as declared · 1 error · 2 changes · 3 stale plan · 4 blocked · 5 not all seen · 130 Ctrl-C
@@ -24,7 +25,7 @@ First time? reconcile emulate new lab && reconcile --estate lab plan
 
 # Command → the module that serves it, in the order of the help. `emulate` has verbs of its own.
 COMMANDS = ("validate", "schema", "plan", "apply", "drift", "watch", "destroy", "observe", "emulate")
-EMULATE = ("new", "run", "fault", "heal", "power", "clock", "advance", "log")
+EMULATE = ("new", "run", "fault", "heal", "power", "clock", "advance", "log", "serve")
 EMULATE_TEXT = """\
 An emulated Windows estate in a folder: hosts, time and faults stay between commands. It is named by --estate or RECONCILE_ESTATE.
 
@@ -36,4 +37,5 @@ reconcile emulate power off|on HOST                   pulls the plug, or puts it
 reconcile emulate clock [TIME]                        what time it is there; or sets it forward
 reconcile emulate advance 2h                          lets time pass
 reconcile emulate log [HOST]                          requests, batches, cmdlets, reboots
+reconcile emulate serve                               the hosts over real WinRM, on loopback addresses
 """

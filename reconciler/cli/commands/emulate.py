@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import TypeAdapter, ValidationError
 
+from reconciler.cli.commands.emulate_serve import serve as serve  # a verb of its own module
 from reconciler.cli.session import Session
 from reconciler.cli.timewords import moment_from
 from reconciler.cli.views import emulate_text as text

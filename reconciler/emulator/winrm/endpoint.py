@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, ip_network
 from pathlib import Path
@@ -111,10 +111,14 @@ async def serve(
     each: Mapping[str, Settings] | None = None,
     launchers: Sequence[Launcher] = (),
     resources: Sequence[Resource] = (),
+    folder: Path | None = None,
 ) -> AsyncIterator[Endpoint]:
-    """Serves every host of the estate, in the order of names. `each` has other settings for some; ports of 0 are free ones."""
-    with tempfile.TemporaryDirectory(prefix="emulated-winrm-") as folder:
-        authority = Authority(Path(folder))
+    """Serves every host of the estate, in the order of names. `each` has other settings for some; ports of 0 are free ones.
+
+    Certificates and keys go to `folder`, or to one that is gone afterwards.
+    """
+    with _folder(folder) as keys:
+        authority = Authority(keys)
         account = settings.accounts[0]
         client, shown = authority.client(account.user)
         endpoint = Endpoint(authority.file, client, account)
@@ -134,6 +138,16 @@ async def serve(
             yield endpoint
         finally:
             await _end(endpoint, beside, accounts)
+
+
+@contextmanager
+def _folder(kept: Path | None) -> Iterator[Path]:
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
+        yield kept
+        return
+    with tempfile.TemporaryDirectory(prefix="emulated-winrm-") as folder:
+        yield Path(folder)
 
 
 async def _end(endpoint: Endpoint, beside: Sequence[asyncio.Task[None]], accounts: Sequence[Accounts]) -> None:

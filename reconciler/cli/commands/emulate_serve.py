@@ -1,0 +1,110 @@
+"""`reconcile emulate serve`: the estate behind real sockets, for any WinRM client, until it is told to stop or its time is over.
+
+Handed on by `emulate`. What happens meanwhile is in the estate afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import anyio
+import typer
+from pydantic import TypeAdapter, ValidationError
+
+from reconciler.cli.interrupt import interruptible
+from reconciler.cli.session import Session
+from reconciler.cli.views.page import At, Page
+from reconciler.core.diagnostics import error
+from reconciler.core.errors import Refused
+from reconciler.core.fieldtypes import Duration
+from reconciler.emulator.estate import Estate, EstateError
+
+if TYPE_CHECKING:
+    from reconciler.emulator.winrm import Endpoint, Settings
+
+Listen = Annotated[str, typer.Option("--listen", metavar="NETWORK", help="Loopback addresses; the first host by name gets the first.")]
+Http = Annotated[int, typer.Option("--http", min=0, max=65535, help="Port of every host for HTTP; 0: a free one.")]
+Https = Annotated[int, typer.Option("--https", min=0, max=65535, help="Port of every host for HTTPS; 0: a free one.")]
+For = Annotated[str, typer.Option("--for", metavar="DURATION", help="It ends by itself after that.")]
+Pace = Annotated[float, typer.Option("--pace", min=0, help="Seconds there a second here; 0: time moves only by the work that hosts do.")]
+Keys = Annotated[Path | None, typer.Option("--keys", metavar="DIR", help="Where certificates are written; left out: a temporary folder.")]
+Cost = Annotated[float, typer.Option("--process-cost", min=0, help="Seconds that the start of a PowerShell takes.")]
+ModuleCost = Annotated[float, typer.Option("--module-cost", min=0, help="Seconds that the first use of a module in a process takes.")]
+Plain = Annotated[bool, typer.Option("--allow-unencrypted", help="Take plain text over HTTP, as a host with AllowUnencrypted does.")]
+
+
+def serve(
+    session: Session,
+    listen: Listen = "127.86.0.0/16",
+    http: Http = 5985,
+    https: Https = 5986,
+    for_: For = "8h",
+    pace: Pace = 1.0,
+    keys: Keys = None,
+    process_cost: Cost = 0.0,
+    module_cost: ModuleCost = 0.0,
+    allow_unencrypted: Plain = False,
+) -> int:
+    """The hosts over real WinRM, each on a loopback address of its own."""
+    from reconciler.emulator.winrm import Costs, Settings
+
+    costs = Costs(process_cost, module_cost, real=pace == 0)
+    settings = Settings(pace=pace or None, costs=costs, allow_unencrypted=allow_unencrypted)
+    span = _span(for_)
+    with session.estate() as estate:
+        try:
+            ended = anyio.run(interruptible, lambda stop: _serve(session, estate, settings, stop, span, (listen, http, https, keys)), lambda: None)
+        except (EstateError, OSError) as trouble:
+            raise Refused([error("CLI044", f"the estate cannot be served: {trouble}", help="other ports: --http 0 --https 0")]) from None
+    return 130 if ended.value is None else 0
+
+
+async def _serve(
+    session: Session, estate: Estate, settings: Settings, stop: anyio.Event, span: timedelta, where: tuple[str, int, int, Path | None]
+) -> Mapping[str, int]:
+    from reconciler.emulator.winrm import serve as endpoint
+
+    listen, http, https, keys = where
+    async with endpoint(estate, settings, network=listen, http=http, https=https, folder=keys) as served:
+        _say(session, served)
+        with anyio.move_on_after(span.total_seconds()):
+            await stop.wait()
+        return dict(served.counts())
+
+
+def _say(session: Session, served: Endpoint) -> None:
+    if session.json:
+        session.screen.json({"format": "reconcile/emulate/1", "exitCode": 0, **served_json(served)})
+        return
+    page = session.screen.page()
+    _page(page, served)
+    session.screen.show(page)
+
+
+def served_json(served: Endpoint) -> dict[str, Any]:
+    hosts = [{"name": name, "address": at.ip, "http": at.http, "https": at.https} for name in served.hosts for at in [served.address(name)]]
+    client = {"certificate": str(served.client.certificate), "key": str(served.client.key)}
+    return {"hosts": hosts, "ca": str(served.ca), "client": client, "user": served.credentials.user, "password": served.credentials.password}
+
+
+def _page(page: Page, served: Endpoint) -> None:
+    wide = max((len(name) for name in served.hosts), default=0) + 2
+    for name in served.hosts:
+        at = served.address(name)
+        page.row(At(0, name, "bold"), At(wide, f"{at.ip}"), At(wide + 18, f"http {at.http}   https {at.https}"))
+    page.blank()
+    page.say(f"user {served.credentials.user}, password {served.credentials.password}: a made-up one, for these hosts alone")
+    page.exact((f"authority    {served.ca}", ""))
+    page.exact((f"certificate  {served.client.certificate}, key {served.client.key}", ""))
+    page.say("Ctrl-C ends it", "dim")
+
+
+def _span(text: str) -> timedelta:
+    try:
+        span: timedelta = TypeAdapter(Duration).validate_python(text)
+    except ValidationError:
+        raise typer.BadParameter(f"{text!r} is no duration: 30m, 8h, 90s") from None
+    return span
