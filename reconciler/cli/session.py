@@ -28,9 +28,9 @@ from reconciler.core.kinds import Registry
 from reconciler.core.plan import SpecsInfo
 from reconciler.core.resources import Manifest
 from reconciler.emulator.estate import Estate, EstateError
-from reconciler.engine.environment import Environment
+from reconciler.engine.environment import Environment, Scope
 from reconciler.engine.link import Linked, link
-from reconciler.engine.planning import unknown_targets
+from reconciler.engine.planning import hosts_in, unknown_targets
 from reconciler.hosts.emulated import connect
 from reconciler.kinds import registry
 from reconciler.manifests import Lines, load, sources
@@ -62,13 +62,13 @@ class Session:
         """The same call with other manifests."""
         return Session(replace(self.common, specs=specs), self.screen, self.vault)
 
-    def said(self, selection: Selection | None = None) -> Said:
+    def said(self, selection: Selection | None = None, bounds: tuple[str, ...] = ()) -> Said:
         words: list[str] = []
         if self.common.specs != Path("specs"):
             words += ["--specs", str(self.common.specs)]
         if self.common.estate is not None and not _from_environment(self.common.estate):
             words += ["--estate", str(self.common.estate)]
-        return Said(tuple(words), tuple(selection.targets), selection.words()) if selection else Said(tuple(words))
+        return Said(tuple(words), tuple(selection.targets), selection.words(), bounds) if selection else Said(tuple(words))
 
     def line(self, file: str, number: int) -> str | None:
         """A line of the manifests, secrets masked; None for a file that this call did not load."""
@@ -154,7 +154,8 @@ def _from_environment(estate: Path) -> bool:
 
 
 def _no_specs(path: Path) -> Diagnostic:
-    return error("CLI002", f"there is no {path}", why="manifests are read from there", help="name the folder: --specs DIR")
+    begin = f"to begin, write one document of kind Host to {path}/NAME.yaml (docs/start.md shows one), then: reconcile validate"
+    return error("CLI002", f"there is no {path}", why="manifests are read from there", help=f"if they lie elsewhere: --specs DIR; {begin}")
 
 
 def chosen(session: Session, selection: Selection) -> Selection:
@@ -169,5 +170,19 @@ def chosen(session: Session, selection: Selection) -> Selection:
         )
     if found:
         raise Refused(found)
-    selection.scope()  # a bad label is an error of usage, said before any host is asked
+    scope = selection.scope()  # a bad label is an error of usage, said before any host is asked
+    if scope.labels and not hosts_in(linked, scope):
+        raise Refused([_no_host(linked, scope)])
     return selection
+
+
+def _no_host(linked: Linked, scope: Scope) -> Diagnostic:
+    """Labels that choose nothing: more often a slip than a wish."""
+    typed = ",".join(f"{key}={value}" for key, value in scope.labels)
+    labels = sorted({f"{key}={value}" for host in linked.hosts.values() for key, value in host.labels.items()})
+    unknown = [f"{key}={value}" for key, value in scope.labels if f"{key}={value}" not in labels]
+    near = difflib.get_close_matches(unknown[0], labels, 1, 0.7) if unknown else []
+    there = f"labels that there are: {', '.join(labels[:12])}{' …' if len(labels) > 12 else ''}" if labels else "no host has any label"
+    among = " among those named" if scope.targets else ""
+    why = "" if unknown else "each of these labels is on some host, no host has them all"
+    return error("CLI003", f"no host{among} has the label {typed}", why=why, help=f"did you mean {near[0]}? {there}" if near else there)

@@ -70,7 +70,10 @@ PAGES: dict[str, tuple[Plan, dict[str, Any]]] = {
     "bare-ascii": (plan(bare()), {"utf8": False}),
     "shops": (shops(), {"said": Said(("--estate", "lab"), (), ("-l", "tier=shop"))}),
     "replace-wants-leave": (plan(replaced()), {"said": Said(("--estate", "my lab"), ("edge-01",))}),
-    "replace-with-leave": (plan(replaced(leave=True), replace=("edge-01/EflowVm",)), {"said": Said((), ("edge-01",))}),
+    "replace-with-leave": (
+        plan(replaced(leave=True), replace=("edge-01/EflowVm",)),
+        {"said": Said((), ("edge-01",), bounds=("--replace", "edge-01/EflowVm"))},
+    ),
     "unseen": (plan(silent("shop-113"), HostPlan("edge-01", seen=NOON, facts=SERVER, rules=38)), {"declared": {"shop-113": 4}}),
     "odds": (odds(), {}),
     "nothing": (plan(HostPlan("edge-01", seen=NOON, facts=SERVER, rules=38)), {}),

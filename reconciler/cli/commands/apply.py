@@ -12,7 +12,7 @@ import typer
 
 from reconciler.cli.commands.plan import show
 from reconciler.cli.files import read_text
-from reconciler.cli.hints import Said
+from reconciler.cli.hints import Said, bounds
 from reconciler.cli.interrupt import Ended, interruptible
 from reconciler.cli.options import Selection
 from reconciler.cli.requests import MaxDisruption, Replace, request
@@ -22,6 +22,7 @@ from reconciler.cli.views.apply_json import run_json
 from reconciler.cli.views.apply_text import asks, left_at_once, question, report_page, stopping
 from reconciler.cli.views.live import Plain, teller
 from reconciler.cli.views.plan_text import PlanView
+from reconciler.cli.views.words import count
 from reconciler.core.diagnostics import error
 from reconciler.core.errors import Refused
 from reconciler.core.plan import Plan
@@ -53,13 +54,14 @@ def command(session: Session, selection: Selection, yes: Yes = False, replace: R
         if len(selection.targets) > 1:
             raise typer.BadParameter("a saved plan is applied alone: it says itself for which hosts it is")
         with session.environment() as env:
-            return run(session, _saved(session, Path(files[0])), env, Selection(targets=files), yes=True)
+            return run(session, _saved(session, Path(files[0])), env, session.said(Selection(targets=files)), yes=True)
     chosen(session, selection)
     asked = request(session, selection, replace, max_disruption)
-    _may_ask(session, yes, selection)
+    said = session.said(selection, bounds(asked.limits.replace, max_disruption))
+    _may_ask(session, yes, said)
     with session.environment() as env:
         plan = run_async(make_plan, session.linked, asked, env)
-        return run(session, Job(plan, session.linked, asked), env, selection, yes=yes)
+        return run(session, Job(plan, session.linked, asked), env, said, yes=yes)
 
 
 def _saved(session: Session, path: Path) -> Job:
@@ -68,24 +70,23 @@ def _saved(session: Session, path: Path) -> Job:
     return Job(plan, linked, Request(scope, Limits(plan.max_disruption, plan.replace), plan.specs, plan.destroy), str(path))
 
 
-def _may_ask(session: Session, yes: bool, selection: Selection) -> None:
+def _may_ask(session: Session, yes: bool, said: Said) -> None:
     if yes or (session.screen.terminal and sys.stdin.isatty()):
         return
-    said = session.said(selection)
     ways = f"{said.again('apply', '--yes')}, or {said.again('plan', '--out', 'FILE.plan')} and apply that"
     raise Refused([error("CLI021", "apply wants --yes or a saved plan", why="nobody can be asked here: this is no terminal", help=ways)])
 
 
-def run(session: Session, job: Job, env: Environment, selection: Selection, *, yes: bool) -> int:
+def run(session: Session, job: Job, env: Environment, said: Said, *, yes: bool) -> int:
     """Show, ask, do, report. Shared with `destroy`."""
     if not session.json:
-        view = PlanView(session.said(selection), session.line, next=not _runs(job.plan), brief=session.common.quiet)
+        view = PlanView(said, session.line, next=not _runs(job.plan), brief=session.common.quiet)
         show(session, job.plan, view)
     if job.plan.exit_code == 1 or not _runs(job.plan):
         return _nothing(session, job.plan)
     if not yes and asks(job.plan) and session.screen.ask(f"\n{question(job.plan)}") != "yes":
-        return _declined(session)
-    return _do(session, job, env, selection)
+        return _declined(session, job.plan)
+    return _do(session, job, env, said)
 
 
 def _runs(plan: Plan) -> bool:
@@ -98,15 +99,15 @@ def _nothing(session: Session, plan: Plan) -> int:
     return plan.exit_code
 
 
-def _declined(session: Session) -> int:
+def _declined(session: Session, plan: Plan) -> int:
+    """What was pending is pending still, so the exit code is the plan's."""
     page = session.screen.page()
-    page.say("nothing was done")
+    page.say(f"nothing was done: {count(sum(1 for step in plan.steps() if step.runs), 'change')} pending still")
     session.screen.show(page)
-    return 2
+    return plan.exit_code
 
 
-def _do(session: Session, job: Job, env: Environment, selection: Selection) -> int:
-    said = session.said(selection)
+def _do(session: Session, job: Job, env: Environment, said: Said) -> int:
     hosts = [host.name for host in job.plan.hosts if any(step.runs for step in host.steps)]
     quiet = session.common.quiet or session.json
     if not quiet:

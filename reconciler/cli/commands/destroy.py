@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -25,10 +26,11 @@ def command(session: Session, ids: Ids, yes: Yes = False) -> int:
     if unknown := sorted({id.host for id in named} - set(session.linked.hosts)):
         raise Refused([error("CLI003", f"no host is called {host}", help=f"hosts: {', '.join(list(session.linked.hosts)[:8])}") for host in unknown])
     if not yes and not session.screen.terminal:
-        said = session.said().command("destroy", *ids, "--yes")
-        raise Refused([error("CLI021", "destroy wants --yes where nobody can be asked", why="this is no terminal", help=said)])
+        again = session.said().command("destroy", *ids, "--yes")
+        raise Refused([error("CLI021", "destroy wants --yes where nobody can be asked", why="this is no terminal", help=again)])
     hosts = Selection(targets=sorted({id.host for id in named}))
     asked = request(session, hosts, destroy=tuple(str(id) for id in named))
     with session.environment() as env:
         plan = run_async(make_plan, session.linked, asked, env)
-        return run(session, Job(plan, session.linked, asked), env, hosts, yes=yes)
+        said = replace(session.said(Selection(targets=list(ids))), verb="destroy")
+        return run(session, Job(plan, session.linked, asked), env, said, yes=yes)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from reconciler.cli.files import read_snapshots, write_text
+from reconciler.cli.hints import bounds
 from reconciler.cli.options import Output, Selection
 from reconciler.cli.rehearsing import rehearsed
 from reconciler.cli.requests import MaxDisruption, Replace, request
@@ -66,7 +67,7 @@ def command(
     planned = _planned(session, asked, snapshots, rehearse)
     if out:
         write_text(out, save(planned.plan, session.linked))
-    said, quiet = session.said(selection), session.common.quiet
+    said, quiet = session.said(selection, bounds(asked.limits.replace, max_disruption)), session.common.quiet
     view = PlanView(said, session.line, warnings, _looked(snapshots), str(out or ""), session.declared(), brief=quiet)
     show(session, planned.plan, view, show_commands, planned.rehearsal)
     return planned.exit_code

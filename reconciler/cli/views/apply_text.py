@@ -110,7 +110,7 @@ def _state(report: HostReport) -> str:
 def report_page(page: Page, report: RunReport, plan: Plan, said: Said, lines: Lines, saved: str = "") -> None:
     """Failures in full, then the last line of the run and what to type next. `saved`: the file that the plan came from."""
     by_host = {host.name: host for host in plan.hosts}
-    frames(page, (_with_standing(d, h, by_host) for h in report.hosts for d in h.diagnostics), lines)
+    frames(page, (_with_standing(d, h, by_host, said) for h in report.hosts for d in h.diagnostics), lines)
     for host in report.hosts:
         if host.stale:
             page.blank()
@@ -124,8 +124,8 @@ def report_page(page: Page, report: RunReport, plan: Plan, said: Said, lines: Li
         page.exact((text, "bold cyan"))
 
 
-def _with_standing(found: Diagnostic, host: HostReport, plans: Mapping[str, HostPlan]) -> Diagnostic:
-    """What stands on that host, and what the failure keeps from running."""
+def _with_standing(found: Diagnostic, host: HostReport, plans: Mapping[str, HostPlan], said: Said) -> Diagnostic:
+    """What stands on that host, what the failure keeps from running, and the next command with this call's options."""
     if found.code.startswith("HST") or host.host not in plans:
         return found
     wanted = sum(1 for step in plans[host.host].steps if step.runs)
@@ -133,7 +133,7 @@ def _with_standing(found: Diagnostic, host: HostReport, plans: Mapping[str, Host
     waiting = [str(id) for id in host.blocked if plans[host.host].step(id) is None or not _blocked_before(plans[host.host], id)]
     if waiting:
         more.append(("blocked", f"{names(waiting)}, which {'needs' if len(waiting) == 1 else 'need'} it"))
-    last = [pair for pair in found.details if pair[0] == "next"]
+    last = [(word, said.inside(text)) for word, text in found.details if word == "next"]
     return replace(found, details=(*(pair for pair in found.details if pair[0] != "next"), *more, *last))
 
 
@@ -148,7 +148,8 @@ def _stale(page: Page, host: HostReport, plan: Plan, said: Said, saved: str) -> 
         page.term("plan", f"{saved}, made {moment(plan.made)}{f' by {plan.by}' if plan.by else ''} from {specs_text(plan.specs)}, {count(steps, 'step')}")
     for moved in host.stale:
         page.term("moved", one_line(moved))
-    page.term("next", f"{said.command('plan', host.host)}    (a new plan, for the host as it is)")
+    again = said.bounded(plan).about(host.host).again("plan")
+    page.term("next", f"{again}    (a new plan, for the host as it is)")
 
 
 def _counts(report: RunReport) -> str:
@@ -179,7 +180,7 @@ def _next(report: RunReport, said: Said) -> Iterable[str]:
     running = {job: id for host in report.hosts for id, job in host.running.items()}
     if report.exit_code == 130:
         note = f"    (joins {names(sorted(running))})" if running else ""
-        yield f"Next: {said.again('apply')}{note}"
+        yield f"Next: {said.again(said.verb)}{note}"
     elif any(host.left for host in report.hosts) and report.exit_code == 2:
         yield f"Next: {said.again('plan')}"
 
@@ -196,4 +197,4 @@ def left_at_once(page: Page, running: Iterable[str], said: Said) -> None:
     page.say("left at once", "bold red")
     if unknown:
         page.term("unknown", f"whether these ended: {names(unknown)}. Their intent is recorded; the next command looks anew.")
-    page.term("next", said.again("apply"))
+    page.term("next", said.again(said.verb))

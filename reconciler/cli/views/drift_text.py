@@ -109,11 +109,23 @@ def _closing(page: Page, plan: Plan, said: Said) -> None:
     besides = others(plan)
     page.blank()
     found = f"{count(len(steps), 'resource')} on {count(len(hosts), 'host')}" if steps else "none"
-    page.say(f"Drift: {found}." + (f" Besides, Git asks for {count(besides, 'change')}: {said.again('plan')}" if besides else ""), "bold")
+    asked = f" Besides, Git asks for {count(besides, 'change')}: {said.again('plan')}" if besides else ""
+    page.say(f"Drift: {found}{_dark(plan, bool(steps))}.{asked}", "bold")
     mendable = [step for step in steps if not step.blocked]
     if mendable:
         words = [str(step.id) for step in mendable[:3]] if besides or len(mendable) <= 2 else []
-        page.exact((f"Next: {said.command('apply', *words) if words else said.again('apply')}", "bold cyan"))
+        page.exact((f"Next: {said.about(*words).again('apply')}", "bold cyan"))
+    elif unseen := [host.name for host in plan.hosts if host.sight is not Sight.SEEN]:
+        again = replace(said, bounds=()).about(*(unseen if len(unseen) <= 4 else [])).again("drift")
+        page.exact((f"Next, once {'it answers' if len(unseen) == 1 else 'they answer'}: {again}", "bold cyan"))
+
+
+def _dark(plan: Plan, any_drift: bool) -> str:
+    """What the number cannot speak of."""
+    hosts = sum(1 for host in plan.hosts if host.sight is not Sight.SEEN)
+    steps = sum(1 for step in plan.steps() if step.verb is Verb.UNSEEN)
+    dark = [text for number, text in ((hosts, count(hosts, "host")), (steps, count(steps, "resource"))) if number]
+    return f"{'' if any_drift else ' seen'}; {' and '.join(dark)} not seen" if dark else ""
 
 
 def drift_json(plan: Plan, code: int) -> dict[str, Any]:

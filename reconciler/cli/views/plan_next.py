@@ -23,14 +23,13 @@ def next_lines(plan: Plan, said: Said, saved: str = "") -> Iterable[tuple[str, s
 def _apply(plan: Plan, said: Said, saved: str, blocked: Step | None) -> tuple[str, str]:
     if saved:
         return f"Next: {said.command('apply', saved)}", ""
-    leave = [word for id in plan.replace for word in ("--replace", id)]
-    rest = "(what is blocked stays as it is)" if blocked else _keep(said, leave)
-    return f"Next: {said.again('apply', *leave)}", rest
+    rest = "(what is blocked stays as it is)" if blocked else _keep(said)
+    return f"Next: {said.again('apply')}", rest
 
 
-def _keep(said: Said, leave: list[str]) -> str:
+def _keep(said: Said) -> str:
     name = said.targets[0].partition("/")[0] if len(said.targets) == 1 else "all" if not said.targets else "these"
-    text = said.again("plan", *leave, "--out", f"{name}.plan")
+    text = said.again("plan", "--out", f"{name}.plan")
     return f"(to keep this very plan: {text})"
 
 
@@ -38,4 +37,4 @@ def _unseen(plan: Plan, said: Said) -> Iterable[tuple[str, str]]:
     hosts = [host.name for host in plan.hosts if host.sight is not Sight.SEEN]
     if hosts:
         shown = hosts if len(hosts) <= 4 else []
-        yield f"Next, once {'it answers' if len(hosts) == 1 else 'they answer'}: {said.command('plan', *shown)}", ""
+        yield f"Next, once {'it answers' if len(hosts) == 1 else 'they answer'}: {said.about(*shown).again('plan')}", ""

@@ -34,4 +34,4 @@ def unseen_frame(page: Page, host: HostPlan, said: Said, declared: int = 0) -> N
         page.term("last seen", moment(host.seen))
     whose = f"its {count(declared, 'resource')} are" if declared > 1 else "what is declared on it is"
     page.term("so", f"{whose} unknown: nothing is planned for it, nothing on it is taken for absent")
-    page.term("next", f"{NEXT.get(host.code, 'see to it, then')}: {said.command('plan', host.name)}")
+    page.term("next", f"{NEXT.get(host.code, 'see to it, then')}: {said.about(host.name).again('plan')}")
