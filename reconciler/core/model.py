@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,6 +18,25 @@ class Model(BaseModel):
     """A value with named fields. Frozen; unknown fields are refused; text is taken as it is typed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False, arbitrary_types_allowed=True, str_strip_whitespace=False)
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def construct(model: type[M], values: dict[str, Any]) -> M:
+    """An instance out of values that were read already: all fields, in the order of the model. Takes `values` as its own.
+
+    As pydantic's `model_construct` with every field given, without looking for aliases and defaults; instances share the names.
+    """
+    made = model.__new__(model)
+    for slot, value in (("__dict__", values), ("__pydantic_fields_set__", _names(model)), ("__pydantic_extra__", None), ("__pydantic_private__", None)):
+        object.__setattr__(made, slot, value)
+    return made
+
+
+@cache
+def _names(model: type[BaseModel]) -> set[str]:
+    return set(model.model_fields)
 
 
 @dataclass(frozen=True, slots=True)

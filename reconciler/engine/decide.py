@@ -18,6 +18,7 @@ from reconciler.core.calls import Later
 from reconciler.core.changes import Cause, Changes
 from reconciler.core.ids import Key, ResourceId
 from reconciler.core.kinds import Kind, Reboot
+from reconciler.core.model import construct
 from reconciler.core.observations import Absent, Busy, CapabilityState, Observation, Present, Unseen
 from reconciler.core.plan import Block, HostPlan, Step, Verb
 from reconciler.core.resources import DriftPolicy, Resource
@@ -116,7 +117,7 @@ class _Drafts:
         kind = self.desired.registry[resource.kind]
         if not known:
             return resource
-        spec = kind.spec.model_construct(None, **{**resource.spec.__dict__, **known})
+        spec = construct(kind.spec, {**resource.spec.__dict__, **known})
         key = kind.key(spec) if resource.key.startswith(LATER_KEY) else resource.key
         return replace(resource, spec=spec, key=key)
 

@@ -13,7 +13,7 @@ from typing import Any
 from reconciler.core.calls import Later
 from reconciler.core.canonical import plain
 from reconciler.core.changes import Cause, Change, Changes
-from reconciler.core.model import FieldMarks
+from reconciler.core.model import FieldMarks, construct
 from reconciler.core.observations import Present
 from reconciler.core.resources import Resource
 from reconciler.engine.ledger import Record
@@ -168,4 +168,4 @@ def project(of: Shape, state_type: Any, spec: Any, state: Any, changes: Changes[
             values[mark.name] = (*(entry for entry in values[mark.name] or () if entry not in gone), *changes.added(mark.name))
         else:
             values[mark.name] = want
-    return state_type.model_construct(None, **values)
+    return construct(state_type, values)

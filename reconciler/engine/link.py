@@ -22,7 +22,7 @@ from reconciler.core.calls import Later
 from reconciler.core.diagnostics import Diagnostic, Label, Position, Severity, error
 from reconciler.core.ids import Key, ResourceId
 from reconciler.core.kinds import Kind, Registry
-from reconciler.core.model import Existing, FieldMarks
+from reconciler.core.model import Existing, FieldMarks, construct
 from reconciler.core.resources import Common, Fleet, Host, How, Manifest, Need, Resource, Source, Written
 from reconciler.engine.judge import judge
 from reconciler.engine.shapes import Shape, shape
@@ -395,7 +395,7 @@ def attribute(value: Any, path: str) -> Any:
 
 
 def _construct(draft: _Draft) -> Any:
-    return draft.kind.spec.model_construct(None, **{name: draft.values.get(name, mark.default) for name, mark in draft.shape.marks.items()})
+    return construct(draft.kind.spec, {name: draft.values.get(name, mark.default) for name, mark in draft.shape.marks.items()})
 
 
 def _key(draft: _Draft, spec: Any) -> Key:

@@ -13,6 +13,7 @@ from typing import Any
 from reconciler.core.calls import NONSENSE, Answer, AnyCall, Later, Unreadable
 from reconciler.core.ids import Key, ResourceId
 from reconciler.core.kinds import Kind, NotSeen, Registry
+from reconciler.core.model import construct
 from reconciler.core.observations import Absent, Ask, Busy, Capability, CapabilityState, Facts, Observation, Present, Unseen
 from reconciler.core.resources import Host, Resource
 from reconciler.core.snapshot import call_key
@@ -141,7 +142,7 @@ def _on_record(registry: Registry, records: Records) -> Iterable[tuple[str, Key,
 
 def recorded(kind: Kind[Any, Any], record: Record) -> Any:
     """A recorded spec as an object with plain values: enough to ask what it requires."""
-    return kind.spec.model_construct(None, **{name: record.spec.get(name, mark.default) for name, mark in shape(kind.spec).marks.items()})
+    return construct(kind.spec, {name: record.spec.get(name, mark.default) for name, mark in shape(kind.spec).marks.items()})
 
 
 async def look(reader: Reader, host: Host, registry: Registry, resources: Sequence[Resource], clock: Clock, deadline: timedelta) -> HostView:
