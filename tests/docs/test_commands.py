@@ -50,6 +50,6 @@ def test_every_command_that_the_page_writes_exists(page: Path) -> None:
 
 def test_what_does_not_exist_is_noticed() -> None:
     assert wrong("reconcile explain EFL012") == "there is no command explain"
-    assert wrong("reconcile emulate serve") == "there is no verb serve"
+    assert wrong("reconcile emulate travel") == "there is no verb travel"
     assert wrong("reconcile plan --frobnicate") == "--frobnicate"
     assert wrong("reconcile --estate lab plan edge-01 --out x.plan") == ""
