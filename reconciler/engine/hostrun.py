@@ -286,7 +286,7 @@ class HostRun:
         """The first step that may run now: planned, before any restart, and not waiting for one that failed."""
         stuck = self._stuck(fresh)
         for step in fresh.steps:
-            if not step.runs or step.level or step.id in stuck or step.id in self.tally.done:
+            if not step.runs or step.level or step.id in stuck or (step.id in self.tally.done and not step.verb.records):
                 continue
             if step.verb.records or step.id in self.expected:
                 return step
@@ -372,6 +372,8 @@ class HostRun:
                 raise StepFailed(None, None, None, f"every call went well, and the host still shows a difference: {still}")
             await session.keep_lease()
             await session.wait(step.id, pauses.pop(0) if len(pauses) > 1 else pauses[0])
+        if step.verb is Verb.DELETE and left is not None and left.pending_restart:
+            return  # gone after the restart: the record stays until that was seen
         await finish(session, step if step.desired is None else replace(step, desired=left.desired if left and left.desired else step.desired))
 
     def _next_concerns(self, step: Step) -> frozenset[str]:
@@ -406,6 +408,8 @@ class HostRun:
     def _moved(self, session: Session, fresh: Step) -> list[str]:
         """What is not as planned about one step; nothing where it may run, or has nothing to do."""
         planned = self.expected.get(fresh.id)
+        if planned is not None and planned.verb is Verb.DELETE and fresh.verb is Verb.NOTHING:
+            return []  # it was named, and is off our record already
         if not (fresh.verb.acts or fresh.blocked or fresh.verb in (Verb.UNSEEN, Verb.WAIT)):
             return []
         if planned is None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from reconciler.core.changes import Cause, Change
 from reconciler.core.ids import ResourceId
-from reconciler.core.kinds import Kind
+from reconciler.core.kinds import Kind, Reboot
 from reconciler.core.observations import Absent, Busy, Present, Unseen
 from reconciler.core.plan import Block, Step, Verb
 from reconciler.engine.desired import Desired
@@ -66,9 +66,20 @@ def _step(desired: Desired, view: HostView, record: Record, *, asked: bool) -> S
         case Unseen() as unseen:
             return replace(base, verb=Verb.UNSEEN, why=unseen.why, code=unseen.code)
         case Busy() as busy:
-            return replace(base, verb=Verb.WAIT, why=f"job {busy.job} ({busy.what}) runs", code=busy.job)
+            why = f"job {busy.job} ({busy.what}) runs"
+            return replace(base, verb=Verb.WAIT, why=why, code=busy.job, pending_restart=_restart_after(view, record, kind))
         case Present() as present:
             return _delete(desired, view, base, record, kind, present, asked)
+
+
+def _restart_after(view: HostView, record: Record, kind: Kind[Any, Any]) -> str:
+    """Why what a running job takes away is gone only after a restart; empty where it is not so."""
+    looked = view.kinds.get(kind.name)
+    present = None if looked is None or isinstance(looked, Unseen) else looked.get(record.key)
+    if present is None or kind.delete is None:
+        return ""
+    needed = any(action.reboot is Reboot.NEEDED for action in kind.delete(present.state, view.facts))
+    return present.reboot or ("what the job takes away is gone after a restart" if needed else "")
 
 
 def left_behind(kind: Kind[Any, Any], record: Record) -> bool:
@@ -82,6 +93,8 @@ def _delete(desired: Desired, view: HostView, base: Step, record: Record, kind: 
     if left_behind(kind, record) and not asked:
         return replace(base, why="left as it is; our record goes")
     actions = tuple(kind.delete(present.state, view.facts))
+    if not actions and present.reboot:
+        return replace(base, verb=Verb.NOTHING, why="taken away, and gone after a restart", pending_restart=present.reboot)
     changes = (Change("", present.state, None, Cause.CHANGE),)
     why = "named" if asked else "no longer declared"
     return replace(base, verb=Verb.DELETE, needs=_dependents(record, view), actions=actions, changes=changes, why=why)
