@@ -19,7 +19,7 @@ from reconciler.engine.environment import Limits
 def arrange(steps: Sequence[Step], limits: Limits) -> tuple[tuple[Step, ...], tuple[Barrier, ...]]:
     """Steps in the order of execution, with levels, and the barriers between them."""
     levels = _levels(steps)
-    leveled = [replace(step, level=levels[step.id]) for step in steps]
+    leveled = [step if step.level == levels[step.id] else replace(step, level=levels[step.id]) for step in steps]
     barriers = _barriers(leveled, limits)
     blocked = min((barrier.level for barrier in barriers if barrier.blocked), default=None)
     if blocked is not None:

@@ -206,9 +206,8 @@ class _Drafts:
 
     def _behind_restart(self, resource: Resource, kind: Kind[Any, Any]) -> int:
         """1 where a capability waits for a restart that nothing declared here stands for: somebody else installed it."""
-        given = brought(self.desired, resource)
-        pending = (c for c in kind.requires(resource.spec) if self.view.capabilities.get(c.name) is CapabilityState.PENDING_RESTART)
-        return int(any(c.name not in given for c in pending))
+        pending = {c.name for c in kind.requires(resource.spec) if self.view.capabilities.get(c.name) is CapabilityState.PENDING_RESTART}
+        return int(bool(pending) and not pending <= brought(self.desired, resource))
 
     def _tainted(self, resource: Resource, seen: Present[Any], record: Record | None, changes: Changes[Any]) -> Present[Any]:
         """Left-overs that the kind sees; else, while it is not as declared, what a failed job of ours that was to make it left.

@@ -29,6 +29,7 @@ from reconciler.engine.shapes import Shape, shape
 from reconciler.engine.world import HostWorld
 
 LATER_KEY = "later:"
+ROUNDS = 8  # an empty one costs nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class _Draft:
     common: Common
     metadata_name: str
     broken: bool
+    spec: Any = None  # once every value is filled in
     sources: dict[str, Source] = field(default_factory=dict)
     needs: dict[ResourceId, Need] = field(default_factory=dict)
     deriving: set[str] = field(default_factory=set)
@@ -306,6 +308,8 @@ class _HostLinker:
 
     def _provide(self, drafts: list[_Draft]) -> None:
         specs = [(draft, _construct(draft)) for draft in drafts if not draft.broken]
+        for draft, spec in specs:
+            draft.spec = spec
         providers: dict[str, list[ResourceId]] = {}
         for draft, spec in specs:
             for capability in draft.kind.provides(spec):
@@ -317,6 +321,8 @@ class _HostLinker:
                     draft.needs.setdefault(provider, Need(provider, wanted, capability=True))
 
     def _refuse_cycles(self, drafts: list[_Draft]) -> None:
+        if _ordered(drafts):
+            return
         graph: nx.DiGraph[ResourceId] = nx.DiGraph()
         graph.add_nodes_from(draft.id for draft in drafts)
         graph.add_edges_from((draft.id, need.target) for draft in drafts for need in draft.needs.values())
@@ -347,7 +353,7 @@ class _HostLinker:
                 self._missing(draft, mark)
         for mark in draft.shape.keyed:
             self._refuse_equal_entries(draft, mark)
-        spec = _construct(draft)
+        spec = _construct(draft) if draft.spec is None else draft.spec
         return Resource(draft.id, _key(draft, spec), spec, draft.sources, tuple(draft.needs.values()), draft.common, draft.position, draft.where)
 
     def _missing(self, draft: _Draft, mark: FieldMarks) -> None:
@@ -392,6 +398,21 @@ def attribute(value: Any, path: str) -> Any:
         else:
             value = getattr(value, name, None)
     return value
+
+
+def _ordered(drafts: Iterable[_Draft]) -> bool:
+    """Whether an order in which needs come first is found in a few rounds: the common case, told without building a graph."""
+    waiting, done = list(drafts), set[ResourceId]()
+    for _ in range(ROUNDS):
+        waiting = [draft for draft in waiting if not _placed(draft, done)]
+    return not waiting
+
+
+def _placed(draft: _Draft, done: set[ResourceId]) -> bool:
+    if draft.needs.keys() <= done:
+        done.add(draft.id)
+        return True
+    return False
 
 
 def _construct(draft: _Draft) -> Any:

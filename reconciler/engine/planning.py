@@ -25,7 +25,7 @@ from reconciler.engine.desired import Desired
 from reconciler.engine.diff import DIFFERS, SAME, UNAVAILABLE
 from reconciler.engine.environment import Environment, Request, Scope
 from reconciler.engine.identity import verify
-from reconciler.engine.ledger import Records, salt
+from reconciler.engine.ledger import Record, Records, salt
 from reconciler.engine.link import Linked
 from reconciler.engine.shapes import shape
 from reconciler.engine.view import HostView, look
@@ -91,7 +91,7 @@ def _with_needs(resources: Sequence[Resource], asked: set[str]) -> frozenset[Res
 
 async def with_secrets(desired: Desired, hello: Hello, env: Environment) -> Desired:
     """Compare WRITE_ONLY values with the record by salted scrypt. The values themselves go nowhere."""
-    records = Records.read(desired.host.name, hello.ledger).by_id
+    records: Mapping[ResourceId, Record] | None = None  # read once a value is there to be compared
     machine = hello.facts.machine_guid or hello.facts.uuid or desired.host.name
     verdicts: dict[ResourceId, dict[str, str]] = {}
     hashes: dict[ResourceId, dict[str, str]] = {}
@@ -107,6 +107,7 @@ async def with_secrets(desired: Desired, hello: Hello, env: Environment) -> Desi
                 missing[resource.id] = str(unavailable)
                 continue
             made = fingerprint(value, salt(machine, desired.fleet.name, resource.id, mark.name))
+            records = Records.read(desired.host.name, hello.ledger).by_id if records is None else records
             before = (records[resource.id].spec.get(mark.name) or {}).get("$scrypt") if resource.id in records else None
             hashes.setdefault(resource.id, {})[mark.name] = made
             verdicts.setdefault(resource.id, {})[mark.name] = UNAVAILABLE if not before else SAME if before == made else DIFFERS

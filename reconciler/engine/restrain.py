@@ -150,9 +150,10 @@ def _limited(desired: Desired, view: HostView, step: Step) -> Block | None:
 def _needs_capability(desired: Desired, view: HostView, step: Step) -> Block | None:
     """A capability that the host surely lacks, and that nothing declared here brings."""
     assert step.desired is not None
-    provided = brought(desired, step.desired)
-    for capability in desired.registry[step.id.kind].requires(step.desired.spec):
-        if view.capabilities.get(capability.name) is CapabilityState.LACKS and capability.name not in provided:
+    lacking = [c for c in desired.registry[step.id.kind].requires(step.desired.spec) if view.capabilities.get(c.name) is CapabilityState.LACKS]
+    provided = brought(desired, step.desired) if lacking else ()
+    for capability in lacking:
+        if capability.name not in provided:
             return Block(
                 "PLN010", f"the host has no {capability.name}, and nothing declared here brings it", f"declare {capability.hint} on {desired.host.name}"
             )
@@ -183,6 +184,8 @@ def _leaves(desired: Desired, view: HostView, other: ResourceId, target: Resourc
     if step is None or step.blocked:
         return False
     stays = declared is not None and any(need.target == target for need in declared.needs)
+    if declared is None and step.verb is Verb.WAIT:
+        return True  # a job is taking it away; what that leaves is seen before the target goes
     return step.verb is Verb.DELETE or (declared is not None and not stays and (step.verb.acts or step.verb is Verb.ADOPT))
 
 

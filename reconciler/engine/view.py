@@ -12,7 +12,7 @@ from typing import Any
 
 from reconciler.core.calls import NONSENSE, Answer, AnyCall, Later, Unreadable
 from reconciler.core.ids import Key, ResourceId
-from reconciler.core.kinds import Kind, NotSeen, Registry
+from reconciler.core.kinds import Kind, NotSeen, Registry, nothing
 from reconciler.core.model import construct
 from reconciler.core.observations import Absent, Ask, Busy, Capability, CapabilityState, Facts, Observation, Present, Unseen
 from reconciler.core.resources import Host, Resource
@@ -111,17 +111,18 @@ def questions(registry: Registry, facts: Facts, resources: Sequence[Resource], r
     """Keys asked for are declared ∪ recorded. `kinds` narrows it to some kinds (and the capabilities they need or give)."""
     keys: dict[str, set[Key]] = {}
     needed: dict[str, Capability] = {}
-    for name, key, spec in (*_declared(resources), *_referred(registry, resources), *_on_record(registry, records)):
+    for name, key, spec in (*_declared(resources), *_referred(registry, resources), *_on_record(registry, resources, records)):
         if kinds is None or name in kinds:
             keys.setdefault(name, set()).add(key)
             kind = registry[name]
-            needed |= {capability.name: capability for capability in (*kind.requires(spec), *kind.provides(spec))}
+            if spec is not None:
+                needed |= {capability.name: capability for capability in (*kind.requires(spec), *kind.provides(spec))}
     asks = {name: tuple(registry[name].ask(tuple(sorted(found)), facts)) for name, found in sorted(keys.items())}
     for ask in (ask for each in asks.values() for ask in each):
         if ask.requires:
             needed[ask.requires.name] = ask.requires
     capabilities = {name: (capability, tuple(capability.ask(facts))) for name, capability in sorted(needed.items())}
-    rules = tuple(ask for rule in registry.rules for ask in rule.asks(facts)) if kinds is None else ()
+    rules = tuple(ask for rule in registry.rules if rule.asks is not nothing for ask in rule.asks(facts)) if kinds is None else ()
     return Questions(asks, capabilities, rules)
 
 
@@ -136,8 +137,12 @@ def _referred(registry: Registry, resources: Sequence[Resource]) -> Iterable[tup
         yield target.kind, Key(target.name.casefold()), registry[target.kind].spec.model_construct(None)
 
 
-def _on_record(registry: Registry, records: Records) -> Iterable[tuple[str, Key, Any]]:
-    return ((r.id.kind, r.key, recorded(registry[r.id.kind], r)) for r in records.by_id.values() if r.id.kind in registry)
+def _on_record(registry: Registry, resources: Sequence[Resource], records: Records) -> Iterable[tuple[str, Key, Any]]:
+    """What a declared resource needs, its declaration says: of its record the key alone counts."""
+    declared = {resource.id for resource in resources}
+    for r in records.by_id.values():
+        if r.id.kind in registry:
+            yield r.id.kind, r.key, None if r.id in declared else recorded(registry[r.id.kind], r)
 
 
 def recorded(kind: Kind[Any, Any], record: Record) -> Any:
