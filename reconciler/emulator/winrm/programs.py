@@ -76,11 +76,19 @@ def _decoded(text: str) -> str:
 
 
 def launch(line: CommandLine, place: Place, more: Sequence[Launcher] = ()) -> Program:
-    for launcher in (*more, bootstrap, pipeline):
+    for launcher in (*more, blocked, bootstrap, pipeline):
         found = launcher(line, place)
         if found is not None:
             return found
     return Refusing(place, f"not emulated: {line.text[:200]}\r\nThis host runs the product's own session and one pipeline of known cmdlets.\r\n")
+
+
+def blocked(line: CommandLine, place: Place) -> Program | None:
+    """PowerShell that a policy does not let start: a fault of the program `powershell` with an error, as `emulate fault` puts it."""
+    if powershell(line) is None:
+        return None
+    found = next((fault for fault in place.host.machine.faults if fault.cmdlet and fault.error and fault.meets("powershell")), None)
+    return Refusing(place, f"{found.says or 'The system cannot execute the specified program.'}\r\n") if found else None
 
 
 def bootstrap(line: CommandLine, place: Place) -> Program | None:

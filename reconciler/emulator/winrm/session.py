@@ -20,7 +20,8 @@ from reconciler.emulator.winrm.host import EmulatedHost
 
 INVOKER_LIMIT = 2**20
 END = "#HVEND"
-TORN, KILLED = 42, -1073741510
+RESTRICTED, TORN, KILLED = 41, 42, -1073741510
+LOCKDOWN = ("HKLM\\SYSTEM\\CurrentControlSet\\Control\\Session Manager\\Environment", "__PSLockdownPolicy")  # "4" restricts the language
 
 
 class SocketInvoker(Invoker):
@@ -89,17 +90,27 @@ class Session:
 
     async def run(self, console: Console) -> int:
         await self._host.cost(self._host.settings.costs.process)
-        said = await console.line()
-        if said is None or not is_whole(said):
-            console.out("#HVBOOT fail torn\n")
+        refused = await self._begin(console)
+        if refused is not None:
             self._invoker.end()
-            return TORN
+            return refused
         while (line := await console.line()) is not None:
             text = line.decode("utf-8", "replace").strip()
             if text and not await self._answer(text, console):
                 return KILLED
         self._invoker.end()
         return 0
+
+    async def _begin(self, console: Console) -> int | None:
+        """What our bootstrap does; the exit code where it does not come to run the invoker."""
+        if str(self._host.machine.registry.get(*LOCKDOWN)) == "4":
+            console.out("#HVBOOT mode ConstrainedLanguage\n")
+            return RESTRICTED
+        said = await console.line()
+        if said is None or not is_whole(said):
+            console.out("#HVBOOT fail torn\n")
+            return TORN
+        return None
 
     async def _answer(self, text: str, console: Console) -> bool:
         """One line is answered by one write; False where the process did not live to answer."""
