@@ -1,7 +1,8 @@
 """An emulated estate: its machines, its clock, what surrounds them, and a log of everything that happened. On disk or in memory.
 
 Tests and `hosts.emulated` work on one in memory; the `emulate` verbs and `--estate` open a folder, work, and `save`. The folder
-holds clock.json, site.json, hosts/NAME.json, log.jsonl and lock; every file is replaced whole.
+holds clock.json, site.json, hosts/NAME.json, log.jsonl and lock; every file is replaced whole. Between two saves `keep` writes
+what one machine did, so that a controller that is killed leaves the estate as its hosts are.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class Estate:
     path: Path | None = None
     records: list[dict[str, Any]] = field(default_factory=list)
     _written: int = 0
+    _texts: dict[Path, str] = field(default_factory=dict)  # what each file holds
     _lock: int | None = None
 
     @classmethod
@@ -67,15 +69,15 @@ class Estate:
             raise EstateError(f"{folder} holds no estate")
         estate = cls(path=folder)
         estate._take_lock()
-        estate.clock = EstateClock(datetime.fromisoformat(_read(folder / "clock.json")["now"]))
-        estate.site = decode(Site, _read(folder / "site.json"))
+        estate.clock = EstateClock(datetime.fromisoformat(estate._read(folder / "clock.json")["now"]))
+        estate.site = decode(Site, estate._read(folder / "site.json"))
         for file in sorted((folder / "hosts").glob("*.json")):
-            machine = Machine.from_json(_read(file))
+            machine = Machine.from_json(estate._read(file))
             machine.site = estate.site
             estate.machines[machine.name] = machine
         log = folder / "log.jsonl"
         if log.exists():
-            estate.records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+            estate.records = [json.loads(line) for line in _whole_lines(log)]
             estate._written = len(estate.records)
         return estate
 
@@ -145,15 +147,41 @@ class Estate:
         hosts = self.path / "hosts"
         hosts.mkdir(parents=True, exist_ok=True)
         for name, machine in self.machines.items():
-            _replace(hosts / f"{name}.json", machine.to_json())
+            self._replace(hosts / f"{name}.json", machine.to_json())
         for file in hosts.glob("*.json"):
             if file.stem not in self.machines:
                 file.unlink()
-        _replace(self.path / "site.json", encode(self.site))
-        with (self.path / "log.jsonl").open("a", encoding="utf-8", newline="\n") as log:
-            log.writelines(json.dumps(r, ensure_ascii=False, default=str) + "\n" for r in self.records[self._written :])
-        self._written = len(self.records)
-        _replace(self.path / "clock.json", {"now": self.clock.now().isoformat()})
+        self._surroundings(self.path)
+
+    def keep(self, name: str) -> None:
+        """Writes what happened on one machine, with the clock and the log; nothing in memory-only estates."""
+        if self.path is not None:
+            self._replace(self.path / "hosts" / f"{name}.json", self.machines[name].to_json())
+            self._surroundings(self.path)
+
+    def _surroundings(self, folder: Path) -> None:
+        """The site, the log and the clock, the clock last: it says when all of this was so."""
+        self._replace(folder / "site.json", encode(self.site))
+        if len(self.records) > self._written:
+            with (folder / "log.jsonl").open("a", encoding="utf-8", newline="\n") as log:
+                log.writelines(json.dumps(r, ensure_ascii=False, default=str) + "\n" for r in self.records[self._written :])
+            self._written = len(self.records)
+        self._replace(folder / "clock.json", {"now": self.clock.now().isoformat()})
+
+    def _read(self, file: Path) -> dict[str, Any]:
+        text = file.read_text(encoding="utf-8")
+        self._texts[file] = text
+        value: dict[str, Any] = json.loads(text)
+        return value
+
+    def _replace(self, file: Path, value: Any) -> None:
+        text = json.dumps(value, ensure_ascii=False, indent=1)
+        if self._texts.get(file) == text:
+            return
+        temporary = file.with_suffix(".tmp")
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.replace(file)
+        self._texts[file] = text
 
     def close(self) -> None:
         """Gives the folder free; what was not saved is lost."""
@@ -201,15 +229,10 @@ def _locked(handle: int) -> bool:
     return True
 
 
-def _read(file: Path) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return value
-
-
-def _replace(file: Path, value: Any) -> None:
-    text = json.dumps(value, ensure_ascii=False, indent=1)
-    if file.exists() and file.read_text(encoding="utf-8") == text:
-        return
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    temporary.replace(file)
+def _whole_lines(log: Path) -> list[str]:
+    """The entries of a log. One that a kill cut short is taken off the file, so that the next one begins a line of its own."""
+    text = log.read_text(encoding="utf-8")
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        log.write_text(whole, encoding="utf-8", newline="\n")
+    return whole.split("\n")[:-1]

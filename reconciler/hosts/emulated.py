@@ -126,7 +126,14 @@ class EmulatedChannel:
         return hashlib.sha256(f"{self._machine.name}/{self._machine.boot_id}/{self._invoker.pid}/{number}".encode()).hexdigest()[:32]
 
     async def exchange(self, request: Request, texts: Sequence[str], deadline: timedelta) -> str:
+        """One request and its answer. What the host did by then is kept: a controller that is killed undoes nothing."""
         exchange = self._controller.begin(self._machine.name, request)
+        try:
+            return await self._exchanged(exchange, request, texts, deadline)
+        finally:
+            self._controller.estate.keep(self._machine.name)
+
+    async def _exchanged(self, exchange: Exchange, request: Request, texts: Sequence[str], deadline: timedelta) -> str:
         self._controller.at(exchange, Point.BEFORE)
         if self._broken:
             raise Unreachable(f"{self._machine.name}: {self._broken}")

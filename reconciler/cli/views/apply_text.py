@@ -85,7 +85,7 @@ def host_line(report: HostReport, plan: HostPlan | None = None) -> str:
     """How one host came out: `8 of 8  as declared   1 reboot, unreachable 3:02`."""
     told = len(report.done) + len(report.failed) + len(report.blocked) + len(report.left) + len(report.running)
     wanted = max(told, sum(1 for step in plan.steps if step.runs and not step.verb.records) if plan else 0)
-    parts = [f"{len(report.done)} of {wanted}" if wanted else "nothing to do", _state(report)]
+    parts = [*([f"{len(report.done)} of {wanted}"] if wanted else ["nothing to do"] if not report.unseen else []), _state(report)]
     if report.reboots:
         parts.append(f"{count(report.reboots, 'reboot')}, unreachable {clock(report.unreachable)}")
     if report.rounds > 1:
