@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+from pathlib import Path
+
 import pytest
 
 from reconciler.core.plan import Plan, Verb
+from reconciler.emulator.estate import Estate
 from reconciler.emulator.faults import Fault
 from reconciler.engine.environment import Limits
+from reconciler.engine.planfile import load, save
 from tests.engine.lab import FLEET, Lab, host, lab, linked, symbols
 
 BASE = """
@@ -148,3 +153,47 @@ async def test_destroy_never_touches_what_others_made() -> None:
     assert plan.exit_code == 4
     assert (await here.apply(plan, destroy=("edge-01/VirtualSwitch/theirs",))).exit_code == 4
     assert "theirs" in switches(here)
+
+
+SECRET = ("DPS_KEY_EDGE_01", "YS1rZXktb2YtdGhlLWRldmljZQ==")
+MANY = fleet(50)
+
+
+def cuts(here: Lab) -> list[Estate]:
+    """Copies of the estate at every point of every exchange from now on: as controllers killed there leave it."""
+    left: list[Estate] = []
+    here.cut = lambda exchange, point: left.append(copy.deepcopy(here.estate))
+    return left
+
+
+async def test_a_destroy_that_was_killed_anywhere_is_finished_by_its_saved_plan() -> None:
+    here = await converged(BASE)
+    named = ("edge-01/VirtualSwitch/a", "edge-01/VirtualSwitch/b")
+    plan = await here.plan(destroy=named)
+    text = save(plan, here.desired)
+    left = cuts(here)
+    assert (await here.apply(plan, destroy=named)).exit_code == 0
+    for estate in left:
+        saved, desired = load(text, here.registry)
+        again = Lab(desired, estate)
+        assert (await again.apply(saved, destroy=saved.destroy)).exit_code == 0
+        assert switches(again) == ["eflow"]
+
+
+@pytest.mark.parametrize("again", ["apply", "apply edge-01.plan"])
+async def test_a_host_of_which_nothing_is_declared_any_more_is_cleared_also_when_killed(again: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(*SECRET)
+    here = lab(MANY + "---\n" + (Path(__file__).parents[2] / "specs" / "azure.yaml").read_text(encoding="utf-8"))
+    assert (await here.apply()).exit_code == 0
+    declare(here, "WindowsFeature/Telnet-Client: {}", MANY)
+    plan = await here.plan()
+    text = save(plan, here.desired)
+    left = cuts(here)
+    assert (await here.apply(plan)).exit_code == 0
+    for estate in left[::5]:
+        resumed = Lab(here.desired, estate)
+        report = await resumed.apply(load(text, here.registry)[0] if again != "apply" else None)
+        assert report.exit_code == 0, report
+        machine = estate.machine("edge-01")
+        assert (machine.switches, machine.nats, machine.dhcp.scopes, machine.eflow.deployed) == ([], [], [], False)
+        assert symbols(await resumed.plan()) == []
