@@ -11,12 +11,11 @@ from datetime import timedelta
 
 import anyio
 
-from reconciler.core.canonical import plain
 from reconciler.core.diagnostics import Diagnostic, Severity
 from reconciler.core.errors import Fenced, LeaseHeld, TransportError, Unreachable
 from reconciler.core.ids import ResourceId
 from reconciler.core.kinds import Disruption
-from reconciler.core.plan import HostPlan, Step, Verb, same_step, same_value, subsequence
+from reconciler.core.plan import HostPlan, Step, Verb
 from reconciler.core.transport import Writer
 from reconciler.engine.arrange import restarts
 from reconciler.engine.decide import decide
@@ -30,6 +29,7 @@ from reconciler.engine.perform import LEASE, LOOKS, Halted, Session, StepFailed,
 from reconciler.engine.planning import look_at, target_of
 from reconciler.engine.reboots import await_boot, restart
 from reconciler.engine.restrain import held
+from reconciler.engine.staleness import came_to_light, moved
 from reconciler.engine.view import HostView
 
 ROUNDS = 3
@@ -45,6 +45,10 @@ class _Restarted(Exception):
     def __init__(self, boot: str) -> None:
         super().__init__(boot)
         self.boot = boot
+
+
+class _Quit(Exception):
+    """A person does not want to wait until the host's services are up."""
 
 
 class _Stale(Exception):
@@ -207,13 +211,20 @@ class HostRun:
                     return None
                 self.say(Happening.WAITING, text=str(held), seconds=held.seconds)
                 await self.sleep(min(max(held.seconds, 1.0), 30.0))
-        taken = self.env.clock.now().timestamp()
+        self.epoch, taken = lease.epoch, self.env.clock.now().timestamp()
         self.say(Happening.LEASED, text=self.holder)
         await writer.greet()
-        desired, view = await look_at(self.desired, writer, self.env, self._settling)
+        try:
+            desired, view = await look_at(self.desired, writer, self.env, self._settling)
+        except _Quit:
+            self.tally.stopped = True
+            await writer.release(self.holder, lease.epoch)
+            return None
         return Session(self.env, writer, desired, view, self.plan_id, self.commit, self.holder, lease.epoch, self._emit, self.stop, renewed=taken)
 
     def _settling(self, silent: str) -> None:
+        if self.stop.is_set():
+            raise _Quit
         self.say(Happening.WAITING, text=f"{silent} to answer after the restart")
 
     # -- the walk
@@ -232,6 +243,8 @@ class HostRun:
             self.tally.stopped = True
             self.tally.running[str(stopped.id)] = stopped.job
             self.say(Happening.STOPPED, id=stopped.id, text=f"job {stopped.job} runs on without us")
+        except _Quit:
+            self.tally.stopped = True
         except Halted as halted:
             self.tally.stopped = True
             self.tally.left.append(halted.id)
@@ -365,7 +378,7 @@ class HostRun:
             if left is None or (not left.verb.acts and left.verb is not Verb.UNSEEN):
                 break
             if self.env.clock.now() >= end:
-                if _came_to_light(step, left):
+                if came_to_light(step, left):
                     self.begun |= {step.id} if step.verb is Verb.CREATE else set()
                     return  # the next round's business, the intent stands open
                 still = ", ".join(change.path for change in left.changes) or left.why
@@ -395,35 +408,19 @@ class HostRun:
         """Before anything is done: is the host as it was when the plan was made?"""
         if self.checked:
             return
-        moved = [text for step in fresh.steps for text in self._moved(session, step)]
-        if moved:
-            raise _Stale(tuple(moved))
+        lines = [text for step in fresh.steps for text in self._moved(session, step)]
+        if lines:
+            raise _Stale(tuple(lines))
         self.checked = True
 
     def _same(self, session: Session, fresh: Step) -> None:
-        moved = self._moved(session, fresh)
-        if moved:
-            raise _Stale(tuple(moved))
+        lines = self._moved(session, fresh)
+        if lines:
+            raise _Stale(tuple(lines))
 
     def _moved(self, session: Session, fresh: Step) -> list[str]:
-        """What is not as planned about one step; nothing where it may run, or has nothing to do."""
-        planned = self.expected.get(fresh.id)
-        if planned is not None and planned.verb is Verb.DELETE and fresh.verb is Verb.NOTHING:
-            return []  # it was named, and is off our record already
-        if not (fresh.verb.acts or fresh.blocked or fresh.verb in (Verb.UNSEEN, Verb.WAIT)):
-            return []
-        if planned is None:
-            known = self.host.step(fresh.id)
-            if fresh.blocked or fresh.verb in (Verb.UNSEEN, Verb.WAIT) or (known is not None and known.blocked) or self._open_intent(session, fresh.id):
-                return []
-            return [f"{fresh.id.local}: was to be left alone; now {_difference(fresh)}"]
-        if fresh.blocked:
-            return [f"{fresh.id.local}: {fresh.blocked.message}"]
-        if same_step(planned, fresh) or fresh.verb in (Verb.UNSEEN, Verb.WAIT) or planned.verb is Verb.WAIT:
-            return []
-        if self._open_intent(session, fresh.id) and subsequence(fresh.action_names, planned.action_names):
-            return []
-        return [f"{fresh.id.local}: {text}" for text in _moves(planned, fresh)]
+        """What is not as planned about one step."""
+        return moved(self.expected.get(fresh.id), self.host.step(fresh.id), fresh, ours=self._open_intent(session, fresh.id))
 
     def _open_intent(self, session: Session, id: ResourceId) -> bool:
         record = session.view.records.by_id.get(id)
@@ -462,33 +459,6 @@ class HostRun:
         return bearable and (not step.loses or str(step.id) in self.desired.limits.replace)
 
 
-def _came_to_light(step: Step, left: Step) -> bool:
-    """Whether what is left is something else than what was done: only now that it is made, or runs, the host shows it."""
-    if left.verb is not Verb.UPDATE:
-        return False
-    was = {change.path for change in step.changes}
-    return left.action_names != step.action_names if step.verb is Verb.CREATE else was.isdisjoint(change.path for change in left.changes)
-
-
 def _concerns(step: Step) -> set[str]:
     """The kinds that a step rests on: its own, and those of its direct needs."""
     return {step.id.kind, *(need.kind for need in step.needs)}
-
-
-def _difference(step: Step) -> str:
-    return "; ".join(f"{change.path} {plain(change.before)} → {plain(change.after)}" for change in step.changes) or step.why
-
-
-def _moves(planned: Step, fresh: Step) -> list[str]:
-    """Field by field, how a fresh step differs from the planned one."""
-    was = {change.path: change for change in planned.changes}
-    now = {change.path: change for change in fresh.changes}
-    out = []
-    for path in sorted(was.keys() | now.keys()):
-        if path not in now:
-            out.append(f"{path} is {plain(was[path].after)} already")
-        elif path not in was:
-            out.append(f"{path} is {plain(now[path].before)}, the plan took it for as declared")
-        elif not same_value(plain(was[path].before), plain(now[path].before)):
-            out.append(f"{path} was {plain(was[path].before)} and is {plain(now[path].before)}")
-    return out or [f"planned {planned.verb.word} ({', '.join(planned.action_names)}), now {fresh.verb.word} ({', '.join(fresh.action_names)})"]

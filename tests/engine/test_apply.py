@@ -233,3 +233,14 @@ async def test_what_a_replace_loses_needs_leave_for_this_one_plan() -> None:
     limits = Limits(replace=("edge-01/NatNetwork/eflow",))
     assert (await here.apply(None, limits=limits)).exit_code == 0
     assert str(here.estate.machine("edge-01").nats[0].prefix) == "172.21.10.0/24"
+
+
+async def test_who_stops_does_not_wait_until_services_are_up_after_a_restart() -> None:
+    here = one(ROLE + SWITCH)
+    here.estate.fault("edge-01", Fault("Get-VMHost", error="Unverified,Get-VMHost"))
+    report = await here.apply(stop_at=Happening.REBOOTED)
+    last = next(event.at for event in here.events if event.what is Happening.REBOOTED)
+    assert report.exit_code == 130
+    assert here.estate.clock.now() - last < timedelta(seconds=30)
+    lease = str(here.estate.machine("edge-01").registry.get(STORE, "lease"))
+    assert '"holder":null' in lease
