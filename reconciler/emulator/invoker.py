@@ -35,7 +35,9 @@ class Gone(Exception):
 
 
 class Invoker:
-    """One process. `line` must not be called again before it has answered."""
+    """One process. `line` must not be called again before it has answered. `sha256`: the print of the text that it says it runs."""
+
+    sha256 = greeting.INVOKER
 
     def __init__(self, machine: Machine, clock: Clock, log: Log) -> None:
         self.machine = machine
@@ -164,7 +166,7 @@ class Invoker:
             raise Refusal("WrongHost", "this is not the host that was expected")
         if not self._allow:
             self._allow = frozenset(str(name).casefold() for name in ask.get("allow") or ())
-        body |= greeting.about(self.machine, self.pid, self._taint) | {"allow": len(self._allow)}
+        body |= greeting.about(self.machine, self.pid, self._taint) | {"allow": len(self._allow), "sha256": self.sha256}
         await self._locked()
         keep.append(write(body | greeting.memory(self.machine, ask.get("fleet"))))
 

@@ -108,8 +108,8 @@ class Listener:
         return Connection(self.service, line, sign_in, secure, str(line.transport.get_extra_info("peername")[0]))
 
     def _closed(self, line: Line, task: asyncio.Task[None]) -> None:
-        """A connection that the emulator itself broke by an error is kept, so that `close` can tell."""
+        """A connection without its task is over. One that the emulator itself broke by an error is kept, so that `close` can tell."""
+        if not line.closed and (task.cancelled() or task.exception() is not None):
+            line.reset()
         if task.cancelled() or task.exception() is None:
             self._lines.pop(line, None)
-        else:
-            line.reset()

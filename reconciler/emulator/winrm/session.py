@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import gzip
+import hashlib
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -106,10 +107,11 @@ class Session:
         if str(self._host.machine.registry.get(*LOCKDOWN)) == "4":
             console.out("#HVBOOT mode ConstrainedLanguage\n")
             return RESTRICTED
-        said = await console.line()
-        if said is None or not is_whole(said):
+        text = unpacked(await console.line() or b"")
+        if not text.rstrip().endswith(END):
             console.out("#HVBOOT fail torn\n")
             return TORN
+        self._invoker.sha256 = hashlib.sha256(text.encode()).hexdigest()
         return None
 
     async def _answer(self, text: str, console: Console) -> bool:
@@ -122,14 +124,13 @@ class Session:
         return True
 
 
-def is_whole(line: bytes) -> bool:
-    """Whether the first line is a script, packed, and all of it: everything that comes after it is data."""
+def unpacked(line: bytes) -> str:
+    """The script that the first line of input holds, packed; empty where it holds none. What comes after that line is data."""
     try:
         packed = base64.b64decode(line.strip(), validate=True)
-        text = zlib.decompressobj(wbits=31).decompress(packed, INVOKER_LIMIT).decode("utf-8")
+        return zlib.decompressobj(wbits=31).decompress(packed, INVOKER_LIMIT).decode("utf-8")
     except (binascii.Error, zlib.error, UnicodeDecodeError):
-        return False
-    return text.rstrip().endswith(END)
+        return ""
 
 
 def packed(script: str) -> bytes:

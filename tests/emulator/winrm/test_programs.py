@@ -152,6 +152,12 @@ async def test_stated_costs_pass_in_the_estates_time_and_are_counted() -> None:
         assert (served.counts()["processes"], served.counts()["modules"]) == (1, 1)
 
 
+async def test_work_that_outlasts_the_operation_timeout_is_waited_for_again_and_again() -> None:
+    async with endpoint(Settings(pace=10.0, costs=Costs(process=25.0))) as (_, served):
+        await threaded(lambda: Process(protocol(served, "basic-tls", operation_timeout_sec=1)).ask(hello_request()))
+        assert served.counts()["Receive"] == 3
+
+
 async def test_with_a_pace_time_runs_by_itself_and_work_takes_it() -> None:
     async with endpoint(Settings(pace=200.0, costs=Costs(process=20.0))) as (estate, served):
         before = estate.clock.now()

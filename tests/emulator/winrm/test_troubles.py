@@ -110,6 +110,24 @@ async def test_whoever_waits_for_a_shell_that_is_deleted_hears_of_it() -> None:
         assert raised.value.wsman_fault_code == wsfaults.ABORTED
 
 
+async def test_a_later_receive_takes_the_place_of_one_that_waits() -> None:
+    async with endpoint() as (_, served):
+        process, other = await ready(served), await threaded(lambda: protocol(served, "ntlm"))
+        got: list[bytes] = []
+
+        async def later() -> None:
+            while served.counts()["Receive"] < 2:
+                await anyio.sleep(0.01)
+            got.append((await threaded(other.get_command_output_raw, process.shell, process.command))[0])
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(later)
+            with pytest.raises(requests.ConnectionError):
+                await threaded(process.wire.get_command_output_raw, process.shell, process.command)
+            served.service(HOST).shells.all()[0].commands[process.command].console.out(b"late")
+        assert got == [b"late"]
+
+
 @pytest.mark.parametrize(
     ("trouble", "seen"),
     [
