@@ -19,6 +19,7 @@ from typing import Any
 import networkx as nx
 
 from reconciler.core.calls import Later
+from reconciler.core.collecting import uncollected
 from reconciler.core.diagnostics import Diagnostic, Label, Position, Severity, error
 from reconciler.core.ids import Key, ResourceId
 from reconciler.core.kinds import Kind, Registry
@@ -48,6 +49,7 @@ class Linked:
         return tuple(d for d in self.diagnostics if d.severity is Severity.ERROR)
 
 
+@uncollected()
 def link(manifest: Manifest, registry: Registry) -> Linked:
     """Never raises for bad input: what is wrong stands in `diagnostics`, after the manifest's own, sorted by place."""
     by_host: dict[str, list[Written]] = {name: [] for name in manifest.hosts}

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import anyio
 
 from reconciler.core.calls import Answer, AnyCall, CallError, Secret
+from reconciler.core.collecting import uncollected
 from reconciler.core.diagnostics import Diagnostic, Severity
 from reconciler.core.errors import SecretUnavailable, TransportError, WrongMachine
 from reconciler.core.ids import ResourceId
@@ -261,20 +262,19 @@ class SnapshotReader:
 async def plan_from(linked: Linked, snapshots: Mapping[str, Snapshot], request: Request, env: Environment) -> Plan:
     """The plan for the hosts as they were when the snapshots were taken. A host without one is not seen."""
     started = env.clock.now()
-    plans = []
-    for host in hosts_in(linked, request.scope):
-        snapshot = snapshots.get(host.name)
-        if snapshot is None:
-            plans.append(_Decided(HostPlan(host.name, Sight.UNSEEN, why="no snapshot of it was given", code="PLN040")))
-            continue
-        desired = desired_of(linked, host, request, env)
-        try:
-            desired, view = await look_at(desired, SnapshotReader(snapshot), env, waits=False)
-        except TransportError as trouble:
-            plans.append(_Decided(unseen_host(host, trouble)))
-            continue
-        plans.append(_decided(replace(desired, missing={}), replace(view, at=snapshot.seen), snapshot.seen))
-    return finish(linked, request, env, plans, started)
+    with uncollected():
+        plans = [await _plan_snapshot(desired_of(linked, host, request, env), snapshots.get(host.name), env) for host in hosts_in(linked, request.scope)]
+        return finish(linked, request, env, plans, started)
+
+
+async def _plan_snapshot(desired: Desired, snapshot: Snapshot | None, env: Environment) -> _Decided:
+    if snapshot is None:
+        return _Decided(HostPlan(desired.host.name, Sight.UNSEEN, why="no snapshot of it was given", code="PLN040"))
+    try:
+        desired, view = await look_at(desired, SnapshotReader(snapshot), env, waits=False)
+    except TransportError as trouble:
+        return _Decided(unseen_host(desired.host, trouble))
+    return _decided(replace(desired, missing={}), replace(view, at=snapshot.seen), snapshot.seen)
 
 
 async def observe(linked: Linked, scope: Scope, env: Environment) -> dict[str, Snapshot | Diagnostic]:

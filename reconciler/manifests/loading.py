@@ -6,11 +6,11 @@ comes back as diagnostics, sorted by place.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from reconciler.core.collecting import uncollected
 from reconciler.core.diagnostics import Diagnostic, Label, Position, Severity, error
 from reconciler.core.ids import ResourceId
 from reconciler.core.kinds import Registry
@@ -31,24 +31,12 @@ NOBODY = Host("HOST")  # a resource whose host is not known is read all the same
 def load(paths: Sequence[Path], registry: Registry) -> Manifest:
     """All documents under `paths`, typed by the kinds of `registry`."""
     loading = _Loading(registry)
-    with _uncollected():
+    with uncollected():
         for path in find(paths, loading.report):
             loading.read_file(path)
         loading.read_hosts()
         loading.read_resources()
     return loading.manifest()
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Millions of small values and no cycles: looking for cycles among them costs a third of the time."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 class _Loading:
