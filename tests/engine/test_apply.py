@@ -13,6 +13,7 @@ from reconciler.emulator.faults import Fault
 from reconciler.engine.environment import Limits
 from reconciler.engine.events import Happening
 from reconciler.engine.planfile import load, save
+from reconciler.engine.planning import desired_of, target_of
 from reconciler.hosts.emulated import Exchange, Point
 from tests.engine.lab import FLEET, Lab, host, lab, linked, symbols
 
@@ -244,3 +245,18 @@ async def test_who_stops_does_not_wait_until_services_are_up_after_a_restart() -
     assert here.estate.clock.now() - last < timedelta(seconds=30)
     lease = str(here.estate.machine("edge-01").registry.get(STORE, "lease"))
     assert '"holder":null' in lease
+
+
+async def test_a_lease_that_is_never_given_back_is_waited_for_as_long_as_was_said() -> None:
+    here = await ready()
+    declare(here, ROLE + SWITCH)
+    other = Lab(here.desired, here.estate, by="operator2@ctl-02")
+    connection = other.connect()
+    target = target_of(desired_of(here.desired, here.desired.hosts["edge-01"], here.request(), here.environment()))
+    async with connection(target) as writer:
+        await writer.take("operator2@ctl-02", 7200)
+        limits = Limits(lease_wait=timedelta(minutes=1))
+        report = await here.apply(None, limits=limits)
+    assert report.exit_code == 5
+    assert "operator2@ctl-02" in report.hosts[0].unseen
+    assert here.estate.machine("edge-01").switches == []

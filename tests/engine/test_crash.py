@@ -19,6 +19,7 @@ import pytest
 from reconciler.core.plan import Plan
 from reconciler.emulator.estate import Estate
 from reconciler.engine.events import RunReport
+from reconciler.engine.link import Linked
 from reconciler.engine.planfile import load, save
 from reconciler.hosts.emulated import Exchange, Killed, Point
 from tests.engine.lab import FLEET, Lab, host, lab, symbols
@@ -145,7 +146,7 @@ def test_killed_at_any_point_of_any_frame_it_resumes_and_does_nothing_twice(shar
 
 
 @cache
-def lab_of() -> object:
+def lab_of() -> Linked:
     return lab(FLEET + "---\n" + MAIN).desired
 
 

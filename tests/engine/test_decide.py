@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.core.changes import Cause
 from reconciler.core.diagnostics import Severity
 from reconciler.core.kinds import Disruption
 from reconciler.core.plan import Plan, Sight, Step
@@ -255,3 +256,79 @@ async def test_a_chain_of_a_thousand_needs_is_planned() -> None:
     plan = await here.plan()
     assert [taken.n for taken in plan.steps()] == list(range(1, 1103))
     assert [taken.id.name for taken in plan.steps()][:3] == ["Hyper-V", "s1100", "s1099"]
+
+
+# -- scope, protection, limits
+
+
+async def test_a_named_resource_brings_its_needs_along_and_nothing_else() -> None:
+    here = one(ROLE + SWITCH + NAT + "VirtualSwitch/peer: {switchType: Private}\n")
+    assert list(found(await here.plan("edge-01/NatNetwork/eflow"))) == ["WindowsFeature/Hyper-V", "VirtualSwitch/eflow", "NatNetwork/eflow"]
+    assert len(found(await here.plan("edge-01/NatNetwork/eflow", "edge-01"))) == 4
+    report = await here.apply(None, "edge-01/NatNetwork/eflow")
+    assert report.exit_code == 0
+    assert found(await here.plan()) == {"VirtualSwitch/peer": "+"}
+
+
+async def test_an_excluded_need_that_is_there_holds_up_nothing_and_one_that_is_not_does() -> None:
+    here = one(ROLE + SWITCH + NAT)
+    excluded = found(await here.plan(exclude=("edge-01/VirtualSwitch/eflow",)))
+    assert excluded == {"WindowsFeature/Hyper-V": "+", "VirtualSwitch/eflow": "! PLN012", "NatNetwork/eflow": "! PLN030"}
+    await here.apply(None, "edge-01/VirtualSwitch/eflow")
+    assert found(await here.plan(exclude=("edge-01/VirtualSwitch/eflow",))) == {"NatNetwork/eflow": "+"}
+
+
+async def test_prevent_destroy_beats_leave_to_replace() -> None:
+    here = await ready(ROLE + SWITCH)
+    declare(here, ROLE + "VirtualSwitch/eflow: {switchType: Private, lifecycle: {preventDestroy: true}}\n")
+    plan = await here.plan(limits=Limits(replace=("edge-01/VirtualSwitch/eflow",)))
+    assert found(plan) == {"VirtualSwitch/eflow": "! PLN021"}
+
+
+async def test_drift_that_is_only_to_be_detected_is_shown_and_stays() -> None:
+    here = await ready(ROLE + SWITCH.replace("{switchType", "{driftPolicy: detect, switchType"))
+    here.estate.run("edge-01", "Remove-VMSwitch -Name eflow -Force")
+    plan = await here.plan()
+    assert (found(plan), plan.exit_code) == ({"VirtualSwitch/eflow": "! POL001"}, 4)
+    assert (await here.apply(plan)).exit_code == 4
+    assert here.estate.machine("edge-01").switches == []
+
+
+async def test_a_change_that_was_begun_and_failed_is_no_drift() -> None:
+    here = await ready(ROLE + SWITCH)
+    declare(here, ROLE + SWITCH.replace("172.20.10.1/24", "172.21.10.1/24, driftPolicy: ignore"))
+    here.estate.fault("edge-01", Fault("New-NetIPAddress", error="Unverified,New-NetIPAddress", times=1))
+    assert (await here.apply()).exit_code == 1
+    plan = await here.plan()
+    assert [(change.path, change.cause) for change in step(plan, "VirtualSwitch/eflow").changes] == [("ipAddress", Cause.CHANGE)]
+    assert (await here.apply(plan)).exit_code == 0
+
+
+async def test_a_failed_job_that_was_to_change_something_is_tried_again_and_replaces_nothing() -> None:
+    here = await ready("WindowsFeature/DHCP: {}\n")
+    declare(here, "WindowsFeature/DHCP: {includeManagementTools: false}\n")
+    here.estate.fault("edge-01", Fault("Uninstall-WindowsFeature", error="Unverified,Uninstall-WindowsFeature", times=1))
+    assert (await here.apply()).exit_code == 1
+    assert found(await here.plan()) == {"WindowsFeature/DHCP": "~"}
+    assert (await here.apply()).exit_code == 0
+    assert symbols(await here.plan()) == []
+
+
+async def test_taking_over_what_is_as_declared_writes_the_record_alone() -> None:
+    here = await ready(ROLE)
+    here.estate.run("edge-01", "New-VMSwitch -Name peer -SwitchType Private")
+    declare(here, ROLE + "VirtualSwitch/peer: {switchType: Private}\n")
+    plan = await here.plan()
+    assert (found(plan), plan.exit_code) == ({"VirtualSwitch/peer": "="}, 0)
+    report = await here.apply(plan)
+    assert (report.exit_code, [id.local for id in report.hosts[0].recorded]) == (0, ["VirtualSwitch/peer"])
+    declare(here, ROLE)
+    assert found(await here.plan()) == {"VirtualSwitch/peer": "-"}
+
+
+async def test_a_host_written_in_another_case_keeps_what_it_has() -> None:
+    here = await ready(ROLE + SWITCH)
+    here.desired = linked(FLEET + host("Edge-01", ROLE + SWITCH))
+    here.estate.machines["Edge-01"] = here.estate.machines["edge-01"]
+    plan = await here.plan()
+    assert set(found(plan).values()) <= {"=", "."}
