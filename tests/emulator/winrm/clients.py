@@ -27,7 +27,8 @@ T = TypeVar("T")
 HOST = "kiosk-01"
 SCRIPT = 'if(!$t.EndsWith("#HVEND")){"#HVBOOT fail"}'
 POWERSHELL = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"
-INVOKER = packed("# stands in for the invoker\n#HVEND\n")
+STAND_IN = "# stands in for the invoker\n#HVEND\n"
+INVOKER = packed(STAND_IN)
 ALLOW = ("Get-NetAdapter", "New-Item", "Set-ItemProperty", "Get-Service", "Restart-Computer")
 
 

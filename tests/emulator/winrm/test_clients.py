@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from reconciler.core.calls import Call
-from tests.emulator.winrm.clients import HOST, Process, endpoint, greeted, hello_request, look_request, protocol, threaded
+from tests.emulator.winrm.clients import HOST, STAND_IN, Process, endpoint, greeted, hello_request, look_request, protocol, threaded
 
 LOOK = Call("Get-NetAdapter", select=("Name",))
 
@@ -17,6 +19,7 @@ async def test_a_session_says_hello_and_answers_a_batch(how: str) -> None:
         def talk() -> tuple[str, int]:
             process = Process(protocol(served, how))
             hello = greeted(process.ask(hello_request()))
+            assert hello.raw["sha256"] == hashlib.sha256(STAND_IN.encode()).hexdigest()
             found = process.ask(look_request(LOOK, LOOK))
             process.close()
             return hello.facts.computer_name, len([answer for answer in found.answers if answer.error is None])
