@@ -259,6 +259,7 @@ RESERVATIONS = (
             ),
             Stage("described", kept("clientId: '00:15:5d:01:02:03', ipAddress: 172.20.10.110, description: the PLC"), (f"~ {KEPT}",)),
             Stage("removed by hand", kept(), (f"+ {KEPT}",), ("Remove-DhcpServerv4Reservation -IPAddress 172.20.10.110",)),
+            Stage("its scope removed by hand", kept(), (f"+ {SCOPE}", f"+ {KEPT}"), ("Remove-DhcpServerv4Scope -ScopeId 172.20.10.0 -Force",)),
             Stage("another address", kept("clientId: 00-15-5D-01-02-03, ipAddress: 172.20.10.111"), (f"-/+ {KEPT}",), crash=True),
             Stage("no longer declared", LEASED, (f"- {KEPT}",)),
         ),

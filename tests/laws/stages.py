@@ -12,12 +12,15 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from pydantic import BaseModel
+
 from reconciler.cli.wishes import web, wishes
 from reconciler.core.calls import AnyCall, Later
 from reconciler.core.changes import Changes
 from reconciler.core.diagnostics import Severity
 from reconciler.core.ids import Key
 from reconciler.core.kinds import Action, Finding, Kind, NotSeen, Registry, Rule, World
+from reconciler.core.model import FieldMarks, fields
 from reconciler.core.observations import Ask, Facts, Present, Unseen
 from reconciler.core.plan import Plan
 from reconciler.core.snapshot import Snapshot
@@ -99,6 +102,11 @@ class Notes:
     def _calls(self) -> Iterator[tuple[str, AnyCall]]:
         yield from ((kind, ask.call) for kind, ask in self.asked)
         yield from ((one.kind, call) for one in self.made for call in (*one.action.calls, *one.action.undo))
+
+
+def marks_of(kind: Kind[Any, Any]) -> Mapping[str, FieldMarks]:
+    spec: type[BaseModel] = kind.spec
+    return fields(spec)
 
 
 def noted(kind: Kind[Any, Any], notes: Notes) -> Kind[Any, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
@@ -13,7 +13,6 @@ from typing import Any
 
 import anyio
 import pytest
-from pydantic import BaseModel
 
 from reconciler.cli.hints import Said
 from reconciler.cli.views.page import Page
@@ -23,7 +22,6 @@ from reconciler.core.calls import Call, Cmdlet, ProgramCall, Secret
 from reconciler.core.canonical import canonical
 from reconciler.core.capabilities import WORDS as PROOFS
 from reconciler.core.kinds import Disruption
-from reconciler.core.model import FieldMarks, fields
 from reconciler.core.plan import Plan, Verb, subsequence
 from reconciler.emulator.estate import Estate
 from reconciler.emulator.faults import Fault
@@ -42,7 +40,7 @@ from reconciler.secrets import Vault
 from reconciler.signatures import check_call, check_word
 from tests.engine.lab import Lab, linked, symbols
 from tests.laws.scenarios import SCENARIOS
-from tests.laws.stages import HOST, KINDS, SECRETS, Notes, Ran, Scenario, document, leave, play, trouble, unlike
+from tests.laws.stages import HOST, KINDS, SECRETS, Notes, Ran, Scenario, document, leave, marks_of, play, trouble, unlike
 
 NAMES = tuple(KINDS)
 SCENARIO = pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
@@ -60,11 +58,6 @@ def played(scenario: Scenario) -> tuple[list[Ran], Notes]:
 @cache
 def _played(name: str) -> tuple[list[Ran], Notes]:
     return anyio.run(play, BY_NAME[name])
-
-
-def marks_of(kind: str) -> Mapping[str, FieldMarks]:
-    spec: type[BaseModel] = KINDS[kind].spec
-    return fields(spec)
 
 
 def of_kind(kind: str) -> Iterator[Scenario]:
@@ -107,7 +100,7 @@ def test_every_kind_has_scenarios_that_make_change_and_take_it(kind: str) -> Non
 
 
 def _replaceable(kind: str) -> bool:
-    return KINDS[kind].delete is not None and any(mark.immutable for mark in marks_of(kind).values())
+    return KINDS[kind].delete is not None and any(mark.immutable for mark in marks_of(KINDS[kind]).values())
 
 
 # -- law 2
@@ -235,7 +228,7 @@ def test_a_running_job_on_it_is_waited_for_and_yields_no_action(kind: str) -> No
 
 
 def _managed(kind: str) -> list[str]:
-    return [name for name, mark in marks_of(kind).items() if mark.managed]
+    return [name for name, mark in marks_of(KINDS[kind]).items() if mark.managed]
 
 
 @KIND
@@ -246,13 +239,13 @@ def test_every_managed_field_of_a_spec_exists_in_the_state(kind: str) -> None:
 
 @KIND
 def test_every_reference_names_a_registered_kind_and_a_field_of_it(kind: str) -> None:
-    marks = marks_of(kind)
+    marks = marks_of(KINDS[kind])
     for mark in marks.values():
         if mark.ref:
             assert mark.ref.kind in KINDS
         if mark.part:
             part = KINDS[mark.part.kind]
-            back = marks_of(part.name)[mark.part.parent]
+            back = marks_of(part)[mark.part.parent]
             assert back.ref is not None
             assert (back.ref.kind, back.ref.bound) == (kind, True)
         if mark.gather:
@@ -333,7 +326,7 @@ def test_a_secret_is_shown_kept_and_logged_nowhere(kind: str) -> None:
 def test_a_secret_is_on_record_as_a_salted_hash_alone() -> None:
     kept = []
     for kind in NAMES:
-        secret = [name for name, mark in marks_of(kind).items() if mark.write_only]
+        secret = [name for name, mark in marks_of(KINDS[kind]).items() if mark.write_only]
         for ran in (ran for scenario in of_kind(kind) for ran in played(scenario)[0] if secret):
             kept += [record.spec[name] for id, record in ran.after.records.by_id.items() if id.kind == kind for name in secret if name in record.spec]
     assert len(kept) >= 3
