@@ -7,7 +7,6 @@ Whatever nobody takes is refused in words on stderr: an emulator that pretended 
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ POWERSHELL = re.compile(r"(?:.*\\)?(?:powershell|pwsh)(?:\.exe)?", re.IGNORECASE
 WORD = re.compile(r'(?:"[^"]*"|[^\s"])+')
 VALUED = ("executionpolicy", "inputformat", "outputformat", "version", "windowstyle", "configurationname", "workingdirectory")
 NOT_RECOGNISED = 1
+LONGEST = 8191  # what cmd.exe takes
 SHELL_MARKS = ("#HVBOOT", "#HVEND")  # what our bootstrap says and looks for
 
 
@@ -71,11 +71,13 @@ def powershell(line: CommandLine) -> PowerShell | None:
 def _decoded(text: str) -> str:
     try:
         return base64.b64decode(text, validate=True).decode("utf-16-le")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return ""
 
 
 def launch(line: CommandLine, place: Place, more: Sequence[Launcher] = ()) -> Program:
+    if len(line.text) > LONGEST:
+        return Refusing(place, "The command line is too long.\r\n")
     for launcher in (*more, blocked, bootstrap, pipeline):
         found = launcher(line, place)
         if found is not None:

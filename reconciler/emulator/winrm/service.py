@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -148,7 +147,7 @@ class Service:
             try:
                 data = base64.b64decode(stream.text or "", validate=True)
                 command.console.feed(data, stream.get("End", "").casefold() == "true")
-            except binascii.Error:
+            except ValueError:
                 raise wsfaults.bad_schema("Stream") from None
             except Overflow:
                 raise wsfaults.timed_out() from None

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import gzip
 import hashlib
 import zlib
@@ -129,7 +128,7 @@ def unpacked(line: bytes) -> str:
     try:
         packed = base64.b64decode(line.strip(), validate=True)
         return zlib.decompressobj(wbits=31).decompress(packed, INVOKER_LIMIT).decode("utf-8")
-    except (binascii.Error, zlib.error, UnicodeDecodeError):
+    except (ValueError, zlib.error):
         return ""
 
 

@@ -68,7 +68,7 @@ def parse(data: bytes) -> Envelope:
         raise NotReadable("DOCTYPE")
     try:
         root = ET.fromstring(data)
-    except (ET.ParseError, ValueError) as error:
+    except (ET.ParseError, ValueError, LookupError) as error:
         raise NotReadable(str(error)) from None
     header, body = root.find(f"{{{SOAP}}}Header"), root.find(f"{{{SOAP}}}Body")
     if root.tag != f"{{{SOAP}}}Envelope" or header is None or body is None:
