@@ -27,15 +27,20 @@ First time? reconcile emulate new lab && reconcile --estate lab plan
 COMMANDS = ("validate", "schema", "plan", "apply", "drift", "watch", "destroy", "observe", "emulate")
 EMULATE = ("new", "run", "fault", "heal", "power", "clock", "advance", "log", "serve")
 EMULATE_TEXT = """\
-An emulated Windows estate in a folder: hosts, time and faults stay between commands. It is named by --estate or RECONCILE_ESTATE.
+An emulated Windows estate in a folder: hosts, time and faults stay between commands.
+It is named by --estate or RECONCILE_ESTATE.
 
-reconcile emulate new DIR [--from SPECS]              bare machines for the hosts that the specs name
-reconcile emulate run HOST "Remove-NetNat -Name eflow"   one cmdlet, as a person on the host would type it
-reconcile emulate fault HOST --cmdlet NAME --says TEXT   or --error ID, --hang, --drop before|after, --reboot; --times N
-reconcile emulate heal HOST                           takes the faults away
-reconcile emulate power off|on HOST                   pulls the plug, or puts it in
-reconcile emulate clock [TIME]                        what time it is there; or sets it forward
-reconcile emulate advance 2h                          lets time pass
-reconcile emulate log [HOST]                          requests, batches, cmdlets, reboots
-reconcile emulate serve                               the hosts over real WinRM, on loopback addresses
+reconcile emulate new DIR [--from SPECS]   bare machines for the hosts that the specs name;
+                                           an estate that is there gets those that it lacks
+reconcile emulate run HOST "Remove-NetNat -Name eflow"
+                                           one cmdlet, as a person on the host would type it
+reconcile emulate fault HOST --cmdlet NAME --says TEXT
+                                           or --error ID, --hang, --drop before|after, --reboot;
+                                           --times N
+reconcile emulate heal HOST                takes the faults away
+reconcile emulate power off|on HOST        pulls the plug, or puts it in
+reconcile emulate clock [TIME]             what time it is there; or sets it forward
+reconcile emulate advance 2h               lets time pass
+reconcile emulate log [HOST] [--writes]    requests, cmdlets, jobs, restarts; or changes alone
+reconcile emulate serve                    the hosts over real WinRM, on loopback addresses
 """

@@ -1,16 +1,19 @@
 """Which bare machines an emulated estate needs so that the declared hosts can be tried on it.
 
 Each host as its `sku` says, with a card for management and one for every adapter that a switch names; the installers that specs
-name are put into the emulated web. Of three or more hosts the last speaks German, because somebody's always does.
+name are put into the emulated web. Of three or more hosts the last speaks German, because somebody's always does. An estate grows
+with the specs: what is missing is added, and no machine that is there is changed otherwise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from reconciler.core.resources import Host, Resource
+from reconciler.emulator.estate import Estate
 from reconciler.emulator.machine import WebFile
-from reconciler.emulator.skus import AdapterWish, HostWish
+from reconciler.emulator.skus import AdapterWish, HostWish, plug
 from reconciler.engine.link import Linked
 
 USUAL = "server-2022"  # where no sku is declared
@@ -40,3 +43,34 @@ def web(linked: Linked) -> dict[str, WebFile]:
         if installer is not None:
             found[installer.url] = WebFile(MSI_BYTES, str(installer.sha256), str(getattr(resource.spec, "product", "")), str(installer.version))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What an estate lacked, one sentence each; `other`: machines that are of another kind than the specs say now."""
+
+    machines: tuple[str, ...]
+    adapters: tuple[str, ...]
+    installers: tuple[str, ...]
+    other: tuple[str, ...]
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        return (*self.machines, *self.adapters, *self.installers)
+
+
+def grow(estate: Estate, wanted: Iterable[HostWish], files: dict[str, WebFile]) -> Growth:
+    """Adds hosts, network cards and installers that the estate lacks."""
+    machines, adapters, other = [], [], []
+    for wish in wanted:
+        machine = estate.machines.get(wish.name)
+        if machine is None:
+            estate.add(wish)
+            machines.append(f"{wish.name}, a bare machine ({wish.sku})")
+            continue
+        adapters += [f"{wish.name}, the network card {name}" for name in plug(machine, wish.adapters)]
+        if machine.sku != wish.sku:
+            other.append(f"{wish.name} stays {machine.sku}; the specs say {wish.sku}")
+    new = {url: file for url, file in files.items() if estate.site.web.get(url) != file}
+    estate.site.web.update(new)
+    return Growth(tuple(machines), tuple(adapters), tuple(f"the installer at {url}" for url in sorted(new)), tuple(other))

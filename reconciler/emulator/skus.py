@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from reconciler.emulator.machine import NAMESPACE, Machine, Site
@@ -106,6 +107,16 @@ def build(wish: HostWish, site: Site | None = None) -> Machine:
     _registry(machine, sku)
     _folders(machine.files)
     return machine
+
+
+def plug(machine: Machine, wishes: Iterable[AdapterWish]) -> list[str]:
+    """Puts in the network cards that the machine has none of by that name; their names. What it has stays as it is."""
+    seed = hashlib.sha256(machine.name.encode()).digest()
+    there = {adapter.name.casefold() for adapter in machine.adapters}
+    missing = [wish for wish in wishes if wish.name.casefold() not in there]
+    for wish in missing:
+        machine.adapters.append(_adapter(machine, wish, sum(adapter.physical for adapter in machine.adapters), seed))
+    return [wish.name for wish in missing]
 
 
 def _adapter(machine: Machine, wish: AdapterWish, number: int, seed: bytes) -> Adapter:

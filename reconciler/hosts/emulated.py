@@ -32,6 +32,12 @@ class Killed(BaseException):
     """The controller was killed here. Nothing that it wanted to do afterwards happens."""
 
 
+class NotEmulated(Unreachable):
+    """The host is declared, and the estate was made before it was."""
+
+    code = "HST011"
+
+
 class Point(StrEnum):
     BEFORE = "before effect"  # nothing was sent
     EXECUTED = "after effect"  # the host acted, its answer is lost
@@ -215,4 +221,6 @@ async def _reach(controller: Controller, target: Target) -> Machine:
             return machine
     await controller.clock.sleep_until(controller.clock.now() + CONNECTING)
     where = f"{target.host.name} ({target.host.address})" if target.host.address else target.host.name
-    raise Unreachable(f"{where} does not answer" if machine is not None else f"{where} is no host of this estate")
+    if machine is None:
+        raise NotEmulated(f"the estate has no {target.host.name}")
+    raise Unreachable(f"{where} does not answer")

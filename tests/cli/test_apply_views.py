@@ -59,7 +59,7 @@ def test_what_writes_our_record_alone_is_not_asked_for() -> None:
 
 
 def test_a_log_line_has_its_moment_run_host_and_resource() -> None:
-    assert event_line(event(Happening.DONE, 73, id=NAT, seconds=71.2)) == "2026-12-01T08:03:01Z r-8f3k edge-01 NatNetwork/eflow done 71s"
+    assert event_line(event(Happening.DONE, 73, id=NAT, seconds=71.2)) == "2026-12-01T08:03:01Z r-8f3k edge-01 NatNetwork/eflow done in 71 s"
     assert event_line(event(Happening.LEASED)) is None
     assert (
         event_line(event(Happening.STEP, id=NAT, index=4, of=8, usual=(2, 5)))
@@ -81,10 +81,10 @@ def test_a_pipe_hears_of_a_long_step_when_the_host_says_something_new_and_every_
     for seconds, said in ((5, ""), (20, ""), (40, "Step 1"), (55, "Step 1"), (101, "Step 1"), (116, "Step 1\nStep 2")):
         tell(event(Happening.PROGRESS, seconds, id=VM, action="deploy", text=said, seconds=seconds))
 
-    assert [line.split(" runs ")[1] for line in out.getvalue().splitlines()] == [
-        '40s (deploy), host says: "Step 1"',
-        '101s (deploy), host says: "Step 1"',
-        '116s (deploy), host says: "Step 2"',
+    assert [line.split(" runs, ")[1] for line in out.getvalue().splitlines()] == [
+        '40 s so far (deploy), host says: "Step 1"',
+        '1:41 so far (deploy), host says: "Step 1"',
+        '1:56 so far (deploy), host says: "Step 2"',
     ]
 
 
@@ -101,7 +101,7 @@ def test_a_terminal_keeps_what_ended_and_redraws_what_runs() -> None:
         assert tell.board.running() == []
 
     assert "0:04    edge-01" in out.getvalue()
-    assert "NatNetwork/eflow: done in 0:04" in out.getvalue()
+    assert "NatNetwork/eflow: done in 4.0 s" in out.getvalue()
     assert "as declared" in out.getvalue()
 
 

@@ -5,8 +5,10 @@ The only command that may do to a host what no kind does: it plays the people, t
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,15 +16,19 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from reconciler.cli.commands.emulate_serve import serve as serve  # a verb of its own module
+from reconciler.cli.hints import Said
 from reconciler.cli.session import Session
 from reconciler.cli.timewords import moment_from
 from reconciler.cli.views import emulate_text as text
-from reconciler.cli.wishes import web, wishes
+from reconciler.cli.views import log_text
+from reconciler.cli.wishes import grow, web, wishes
 from reconciler.core.diagnostics import Diagnostic, error
 from reconciler.core.errors import Refused
 from reconciler.core.fieldtypes import Duration
+from reconciler.emulator.cmdlets import load
 from reconciler.emulator.estate import Estate, EstateError
 from reconciler.emulator.faults import Fault
+from reconciler.emulator.machine import Machine
 from reconciler.emulator.skus import SKUS
 from reconciler.emulator.typed import NotTyped
 
@@ -35,7 +41,7 @@ def new(
     from_: Annotated[Path | None, typer.Option("--from", metavar="SPECS", help="Manifests whose hosts are built; left out: --specs.")] = None,
     language: Annotated[list[str] | None, typer.Option("--language", metavar="HOST=TAG", help="Windows' language on a host, for example de-DE.")] = None,
 ) -> int:
-    """Bare machines for the hosts that the specs name."""
+    """Bare machines for the hosts that the specs name; an estate that is there already gets those that it lacks."""
     where = folder or session.common.estate
     if where is None:
         raise typer.BadParameter("say where the estate shall lie: reconcile emulate new lab")
@@ -44,16 +50,21 @@ def new(
     wanted = wishes(linked, dict(_pair(word) for word in language or ()))
     if wrong := [error("CLI041", f"no machine of sku {w.sku} can be emulated, wanted for {w.name}", help=", ".join(SKUS)) for w in wanted if w.sku not in SKUS]:
         raise Refused(wrong)
-    estate = _tried(lambda: Estate.new(where, wanted))
+    there = (where / "clock.json").exists()
+    estate: Estate = _tried(lambda: Estate.open(where) if there else Estate.new(where))
     with estate.session():
-        estate.site.web.update(web(linked))
-        _answer(session, text.estate_json(estate), lambda page: text.new_page(page, estate, where, session.common.estate))
+        growth = grow(estate, wanted, web(linked))
+        said = session.said() if session.common.estate else Said(("--estate", str(where)))
+        shown = partial(text.grown_page, growth=growth) if there else text.new_page
+        data = text.estate_json(estate) | {"added": list(growth.added)}
+        _answer(session, data, lambda page: shown(page, estate, where, said, brief=session.common.quiet))
     return 0
 
 
 def run(session: Session, host: HostName, line: Annotated[str, typer.Argument(metavar="LINE", help="One cmdlet with literal values.")]) -> int:
     """One cmdlet, as a person on the host would type it."""
     with session.estate() as estate:
+        _host(estate, host)
         outcome = _tried(lambda: estate.run(host, line))
         _answer(session, text.outcome_json(outcome), lambda page: text.outcome_page(page, outcome))
     return 0 if outcome.ok else 1
@@ -77,6 +88,8 @@ def fault(
         raise typer.BadParameter("--drop is before or after")
     put = Fault(cmdlet, says, error_id, hang, drop, reboot, times)
     with session.estate() as estate:
+        _host(estate, host)
+        _known(cmdlet)
         _tried(lambda: estate.fault(host, put))
         _answer(session, {"host": host, "faults": len(estate.machine(host).faults)}, lambda page: text.fault_page(page, host, put, session.said()))
     return 0
@@ -85,6 +98,7 @@ def fault(
 def heal(session: Session, host: HostName, cmdlet: Annotated[str, typer.Option("--cmdlet", help="Only the faults on this one.")] = "") -> int:
     """Take faults away."""
     with session.estate() as estate:
+        _host(estate, host)
         gone = _tried(lambda: estate.heal(host, cmdlet))
         _answer(session, {"host": host, "healed": len(gone)}, lambda page: page.say(f"{host}: {len(gone)} taken away"))
     return 0
@@ -95,8 +109,11 @@ def power(session: Session, state: Annotated[str, typer.Argument(metavar="on|off
     if state not in ("on", "off"):
         raise typer.BadParameter("power is on or off")
     with session.estate() as estate:
+        machine = _host(estate, host)
         _tried(lambda: estate.power(host, state == "on"))
-        _answer(session, {"host": host, "power": state}, lambda page: page.say(f"{host} is {state}"))
+        now = estate.clock.now()
+        up_at = (machine.down_until or now) if state == "on" else None
+        _answer(session, {"host": host, "power": state}, lambda page: text.power_page(page, host, up_at, now, session.said()))
     return 0
 
 
@@ -125,17 +142,18 @@ def log(
     session: Session,
     host: Annotated[str, typer.Argument(metavar="[HOST]")] = "",
     since_last: Annotated[bool, typer.Option("--since-last", help="Only what came after the last time this was asked.")] = False,
+    writes: Annotated[bool, typer.Option("--writes", help="Only what changed a host, or was to.")] = False,
 ) -> int:
     """Requests, batches, cmdlets, writes, restarts: everything that happened."""
     with session.estate() as estate:
         if host:
-            _tried(lambda: estate.machine(host))
+            _host(estate, host)
         mark = estate.path / "log.seen" if estate.path else None
         since = int(mark.read_text()) if since_last and mark and mark.exists() else 0
-        found = estate.log(host or None, since)
+        found = [entry for entry in estate.log(host or None, since) if not writes or log_text.writes(entry)]
         if mark:
             mark.write_text(str(len(estate.records)))
-        _answer(session, text.log_json(found), lambda page: text.log_page(page, found))
+        _answer(session, text.log_json(found), lambda page: log_text.log_page(page, found, whole=session.common.verbose))
     return 0
 
 
@@ -160,6 +178,26 @@ def _pair(text: str) -> tuple[str, str]:
     if not sign:
         raise typer.BadParameter(f"{text!r}: write HOST=TAG, for example kiosk-04=de-DE")
     return host, tag
+
+
+def _host(estate: Estate, name: str) -> Machine:
+    """The machine of that name, brought up to the estate's time. Raises Refused with the names that there are."""
+    if name not in estate.machines:
+        near = difflib.get_close_matches(name, estate.machines, 1, 0.6)
+        there = f"hosts: {', '.join(list(estate.machines)[:8])}{' …' if len(estate.machines) > 8 else ''}"
+        raise Refused([error("CLI004", f"the estate has no host {name}", help=f"did you mean {near[0]}? {there}" if near else there)])
+    return estate.machine(name)
+
+
+def _known(cmdlet: str) -> None:
+    """A fault on a cmdlet that nobody can call would never be met. Raises Refused with the one that was meant, perhaps."""
+    if not cmdlet:
+        return
+    known = load()
+    if not any(Fault(cmdlet).meets(name) for name in known):
+        near = difflib.get_close_matches(cmdlet.casefold(), known, 1, 0.5)
+        hint = f"did you mean {known[near[0]].name}?" if near else "a pattern does as well, for example *-NetNat"
+        raise Refused([error("CLI045", f"no emulated cmdlet is called {cmdlet}", help=hint)])
 
 
 def _tried(act: Callable[[], Any]) -> Any:

@@ -11,7 +11,7 @@ from reconciler.cli.files import SUFFIX, snapshot_text, write_snapshots
 from reconciler.cli.options import Selection
 from reconciler.cli.running import run_async
 from reconciler.cli.session import Session, chosen
-from reconciler.cli.views.unseen import NEXT
+from reconciler.cli.views.unseen import NEXT, NOT_EMULATED
 from reconciler.cli.views.words import count, moment, one_line
 from reconciler.core.diagnostics import Diagnostic
 from reconciler.core.snapshot import Snapshot
@@ -59,7 +59,8 @@ def _person(session: Session, snapshots: dict[str, Snapshot], unseen: dict[str, 
         page.say(f"{name}  {count(len(snapshot.answers), 'answer')}, {moment(snapshot.seen)}")
     for name, found in unseen.items():
         page.say(f"? {name}[{found.code}]: {one_line(found.message)}", "cyan", hang=4)
-        page.term("next", f"{NEXT.get(found.code, 'see to it, then')}: {session.said().command('observe', name)}")
+        again = session.said().command("emulate new") if found.code == NOT_EMULATED else session.said().command("observe", name)
+        page.term("next", f"{NEXT.get(found.code, 'see to it, then')}: {again}")
     if out and snapshots:
         page.exact((f"Next: {session.said().command('plan', '--from', str(out))}", "bold cyan"))
     elif snapshots:

@@ -9,7 +9,7 @@ from reconciler.cli.hints import Said
 from reconciler.cli.views.frames import Lines, frames
 from reconciler.cli.views.page import Page
 from reconciler.cli.views.plan_text import specs_text
-from reconciler.cli.views.words import clock, count, moment, names, one_line, span, span_seconds, stamp
+from reconciler.cli.views.words import clipped, clock, count, moment, names, one_line, span, span_seconds, stamp, took
 from reconciler.core.diagnostics import Diagnostic
 from reconciler.core.plan import HostPlan, Plan
 from reconciler.engine.events import Event, Happening, HostReport, RunReport
@@ -33,6 +33,7 @@ SHOWN = {
     Happening.STOPPED: "stopped",
     Happening.UNSEEN: "not seen",
 }
+WIDTH = 100  # of a log's line; what is cut off one stands in the report, or is said with -v
 MUTE = (Happening.LEASED, Happening.ACTION, Happening.REBOOTED)  # said with -v only, or said better by another
 
 
@@ -57,8 +58,16 @@ def event_line(event: Event, *, verbose: bool = False) -> str | None:
         return None
     subject = f" {event.id.local}" if event.id else ""
     words = SHOWN.get(event.what, event.what.value)
-    took = f" {event.seconds:.0f}s" if event.seconds is not None else ""
-    return one_line(f"{stamp(event.at)} {event.run} {event.host}{subject} {words}{took}{_text(event)}")
+    line = one_line(f"{stamp(event.at)} {event.run} {event.host}{subject} {words}{_time(event)}{_text(event)}")
+    return line if verbose else clipped(line, WIDTH)
+
+
+def _time(event: Event) -> str:
+    if event.seconds is None:
+        return ""
+    if event.what in (Happening.DONE, Happening.REBOOTED, Happening.FAILED):
+        return f" in {took(event.seconds)}"
+    return f", {took(event.seconds)} so far" if event.what is Happening.PROGRESS else ""
 
 
 def _text(event: Event) -> str:
@@ -116,7 +125,7 @@ def report_page(page: Page, report: RunReport, plan: Plan, said: Said, lines: Li
             page.blank()
             _stale(page, host, plan, said, saved)
     page.blank()
-    page.say(f"run {report.run}: {_counts(report)} in {clock(report.seconds)}{_verdict(report, plan)}", "bold")
+    page.say(f"run {report.run}: {_counts(report)} in {took(report.seconds)}{_verdict(report, plan)}", "bold")
     for host in report.hosts:
         if not host.converged:
             page.say(f"{host.host}: {host_line(host, by_host.get(host.host))}", indent=2, hang=4)

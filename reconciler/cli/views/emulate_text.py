@@ -3,27 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from reconciler.cli.hints import Said
 from reconciler.cli.views.page import At, Page
-from reconciler.cli.views.words import count, one_line, value
+from reconciler.cli.views.words import count, one_line, took, value
+from reconciler.cli.wishes import Growth
 from reconciler.emulator.estate import Estate
 from reconciler.emulator.faults import Fault
 from reconciler.emulator.powershell import Outcome
 
-PARAMETERS = 200  # characters of a call's parameters in the log
+
+def new_page(page: Page, estate: Estate, where: Path, said: Said, *, brief: bool = False) -> None:
+    if not brief:
+        _machines(page, estate)
+    page.say(f"{count(len(estate.machines), 'bare machine')} in {where}/; it is {estate.clock.now():%a %Y-%m-%d %H:%M} UTC there")
+    page.exact((f"Next: {said.command('plan')}", "bold cyan"))
 
 
-def new_page(page: Page, estate: Estate, where: Path, named: Path | None) -> None:
+def grown_page(page: Page, estate: Estate, where: Path, said: Said, *, growth: Growth, brief: bool = False) -> None:
+    """An estate that was there already: what it got, and that nothing else was touched."""
+    for added in growth.added if not brief else ():
+        page.say(f"added: {one_line(added)}", "green", hang=7)
+    for other in growth.other:
+        page.say(f"not changed: {one_line(other)}", "yellow", hang=13)
+    what = f"{count(len(growth.added), 'thing')} added to" if growth.added else "nothing to add to"
+    page.say(f"{what} the {count(len(estate.machines), 'machine')} of {where}/, which stay as they are; for bare ones again, name another folder", hang=4)
+    page.exact((f"Next: {said.command('plan')}", "bold cyan"))
+
+
+def _machines(page: Page, estate: Estate) -> None:
     for machine in estate.machines.values():
         adapters = ", ".join(a.name for a in machine.adapters)
         german = "" if machine.language == "en-US" else f" · {machine.language}"
         page.row(At(0, machine.name, "bold"), At(max(14, len(machine.name) + 2), f"{machine.caption.removeprefix('Microsoft ')}{german} · {adapters}"))
     page.blank()
-    page.say(f"{count(len(estate.machines), 'bare machine')} in {where}/; it is {estate.clock.now():%a %Y-%m-%d %H:%M} UTC there")
-    page.exact((f"Next: {Said(() if named else ('--estate', str(where))).command('plan')}", "bold cyan"))
 
 
 def estate_json(estate: Estate) -> dict[str, Any]:
@@ -67,25 +83,21 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
     return {"ok": outcome.ok, "objects": objects, "errors": errors, "info": outcome.info_text, "seconds": outcome.seconds, "reboot": outcome.reboot}
 
 
+def power_page(page: Page, host: str, up_at: datetime | None, now: datetime, said: Said) -> None:
+    """`up_at`: when a host that was just put on power answers; None: it is off, or was on."""
+    if up_at is None or up_at <= now:
+        page.say(f"{host} is {'off' if up_at is None else 'on'}")
+        return
+    seconds = round((up_at - now).total_seconds())
+    page.say(f"{host} starts; it answers in {took(seconds)}, at {up_at:%H:%M:%S} UTC there")
+    page.exact((f"Next: {said.command('emulate advance', f'{seconds + 1}s')}", "bold cyan"), ("    (lets that time pass)", "dim"))
+
+
 def fault_page(page: Page, host: str, put: Fault, said: Said) -> None:
     what = put.cmdlet or "any call"
     often = "until healed" if put.times is None else count(put.times, "time")
     page.say(f"{host}: {what} meets it, {often}")
     page.say(f"away again: {said.command('emulate heal', host)}", "dim")
-
-
-def log_page(page: Page, entries: list[dict[str, Any]]) -> None:
-    for entry in entries:
-        rest = {name: part for name, part in entry.items() if name not in ("n", "at", "host", "what")}
-        text = ", ".join(f"{name} {_short(part)}" for name, part in rest.items())
-        page.row(At(0, str(entry["at"])[:19].replace("T", " "), "dim"), At(20, str(entry["host"])), At(34, str(entry["what"]), "bold"), At(44, one_line(text)))
-    if not entries:
-        page.say("nothing happened")
-
-
-def _short(part: Any) -> str:
-    text = value(part)
-    return text if len(text) <= PARAMETERS else f"{text[:PARAMETERS]}…"
 
 
 def log_json(entries: list[dict[str, Any]]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from rich.text import Text
 from reconciler.cli.screen import Screen
 from reconciler.cli.views.apply_text import event_line, last_line
 from reconciler.cli.views.page import At, Page
-from reconciler.cli.views.words import clock, one_line, span_seconds
+from reconciler.cli.views.words import clock, one_line, span_seconds, took
 from reconciler.engine.events import Event, Happening
 
 BAR = 6
@@ -76,12 +76,12 @@ def _now(event: Event, state: HostState) -> str:
         case Happening.PROGRESS:
             last = last_line(event.text)
             said = f'  host says: "{last}"' if last else ""
-            return f"{what}: {event.action}, {clock(event.seconds or 0)} so far{said}"
+            return f"{what}: {event.action}, {took(event.seconds or 0)} so far{said}"
         case Happening.JOINED:
             return f"{what}: joined job {event.text}"
         case Happening.LEASED:
             return state.text
-    away = f", away {clock(event.seconds)}" if event.what is Happening.REBOOTED and event.seconds else ""
+    away = f", away {took(event.seconds)}" if event.what is Happening.REBOOTED and event.seconds else ""
     words = WORDS.get(event.what, event.what.value)
     return " ".join(filter(None, (what, words + away, "" if event.what is Happening.REBOOTED else event.text)))
 
@@ -182,9 +182,9 @@ class Live:
 def _word(event: Event) -> tuple[str, str]:
     match event.what:
         case Happening.DONE:
-            return f"done in {clock(event.seconds or 0)}", "green"
+            return f"done in {took(event.seconds or 0)}", "green"
         case Happening.REBOOTED:
-            return f"rebooted, away {clock(event.seconds or 0)}", "yellow"
+            return f"rebooted, away {took(event.seconds or 0)}", "yellow"
         case Happening.CONVERGED:
             return "as declared", "bold green"
         case Happening.FAILED:

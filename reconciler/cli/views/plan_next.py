@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from reconciler.cli.hints import Said
+from reconciler.cli.views.unseen import NOT_EMULATED, next_look
 from reconciler.core.plan import Plan, Sight, Step
 
 
@@ -34,7 +35,10 @@ def _keep(said: Said) -> str:
 
 
 def _unseen(plan: Plan, said: Said) -> Iterable[tuple[str, str]]:
-    hosts = [host.name for host in plan.hosts if host.sight is not Sight.SEEN]
-    if hosts:
+    dark = [host for host in plan.hosts if host.sight is not Sight.SEEN]
+    hosts = [host.name for host in dark]
+    if dark and all(host.code == NOT_EMULATED for host in dark):
+        yield f"Next: {next_look(dark[0], said)}", ""
+    elif hosts:
         shown = hosts if len(hosts) <= 4 else []
         yield f"Next, once {'it answers' if len(hosts) == 1 else 'they answer'}: {said.about(*shown).again('plan')}", ""

@@ -7,8 +7,10 @@ from reconciler.cli.views.page import At, Page
 from reconciler.cli.views.words import count, moment, one_line
 from reconciler.core.plan import HostPlan, Sight
 
+NOT_EMULATED = "HST011"
 NEXT = {
     "HST010": "power or line; then",
+    NOT_EMULATED: "add what the specs name and the estate lacks",
     "HST020": "put it right, then",
     "HST021": "put it right, then",
     "HST030": "mend the name or the address; then",
@@ -34,4 +36,9 @@ def unseen_frame(page: Page, host: HostPlan, said: Said, declared: int = 0) -> N
         page.term("last seen", moment(host.seen))
     whose = f"its {count(declared, 'resource')} are" if declared > 1 else "what is declared on it is"
     page.term("so", f"{whose} unknown: nothing is planned for it, nothing on it is taken for absent")
-    page.term("next", f"{NEXT.get(host.code, 'see to it, then')}: {said.about(host.name).again('plan')}")
+    page.term("next", f"{NEXT.get(host.code, 'see to it, then')}: {next_look(host, said)}")
+
+
+def next_look(host: HostPlan, said: Said) -> str:
+    """The command that sees the host, once what is in the way is out of it."""
+    return said.command("emulate new") if host.code == NOT_EMULATED else said.about(host.name).again("plan")

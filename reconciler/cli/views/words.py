@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any
 
 from pydantic import BaseModel
+from rich.cells import cell_len, set_cell_size
 
 from reconciler.core.calls import Argv, Later, Secret
 from reconciler.core.canonical import duration_text
@@ -24,6 +25,13 @@ HOUR = 3600
 def one_line(text: str) -> str:
     """Somebody else's words on one line: controls made visible, line ends as a sign."""
     return visible(text).strip("\n").replace("\n", " ⏎ ")
+
+
+def clipped(text: str, width: int) -> str:
+    """`text` in at most `width` cells, its end shown as left out."""
+    if cell_len(text) <= width:
+        return text
+    return set_cell_size(text, max(1, width - 1)).rstrip() + "…"
 
 
 def count(number: int, one: str, many: str = "") -> str:
