@@ -21,7 +21,8 @@ def moved(planned: Step | None, known: Step | None, fresh: Step, *, ours: bool) 
     if not (fresh.verb.acts or fresh.blocked or waits):
         return []
     if planned is None:
-        quiet = fresh.blocked or waits or ours or (known is not None and known.blocked)
+        open_ = known is not None and (known.blocked or known.verb is Verb.UNSEEN)  # what is seen only now is the next round's business
+        quiet = fresh.blocked or waits or ours or open_
         return [] if quiet else [f"{fresh.id.local}: was to be left alone; now {_difference(fresh)}"]
     if fresh.blocked:
         return [f"{fresh.id.local}: {fresh.blocked.message}"]

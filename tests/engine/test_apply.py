@@ -260,3 +260,14 @@ async def test_a_lease_that_is_never_given_back_is_waited_for_as_long_as_was_sai
     assert report.exit_code == 5
     assert "operator2@ctl-02" in report.hosts[0].unseen
     assert here.estate.machine("edge-01").switches == []
+
+
+async def test_what_is_seen_only_after_the_plan_was_made_is_a_next_round() -> None:
+    here = await ready(ROLE + SWITCH)
+    declare(here, ROLE + SWITCH + PEER + "WindowsFeature/Telnet-Client: {}\n")
+    here.estate.fault("edge-01", Fault("Get-VMSwitch", error="Unverified,Get-VMSwitch", times=1))
+    plan = await here.plan()
+    assert sorted(symbols(plan)) == ["+ WindowsFeature/Telnet-Client", "? VirtualSwitch/eflow", "? VirtualSwitch/peer"]
+    report = await here.apply(plan)
+    assert (report.exit_code, report.hosts[0].rounds) == (0, 2)
+    assert symbols(await here.plan()) == []
