@@ -5,6 +5,7 @@ Only what this fleet's record holds is ever deleted, under the name that was jus
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from reconciler.core.observations import Absent, Busy, Present, Unseen
 from reconciler.core.plan import Block, Step, Verb
 from reconciler.engine.desired import Desired
 from reconciler.engine.ledger import Record
+from reconciler.engine.shapes import shape
 from reconciler.engine.view import HostView, recorded
 
 ORPHAN = "orphan"
@@ -95,9 +97,16 @@ def _delete(desired: Desired, view: HostView, base: Step, record: Record, kind: 
     actions = tuple(kind.delete(present.state, view.facts))
     if not actions and present.reboot:
         return replace(base, verb=Verb.NOTHING, why="taken away, and gone after a restart", pending_restart=present.reboot)
-    changes = (Change("", present.state, None, Cause.CHANGE),)
     why = "named" if asked else "no longer declared"
-    return replace(base, verb=Verb.DELETE, needs=_dependents(record, view), actions=actions, changes=changes, why=why)
+    return replace(base, verb=Verb.DELETE, needs=_dependents(record, view), actions=actions, changes=tuple(_going(kind, present)), why=why)
+
+
+def _going(kind: Kind[Any, Any], present: Present[Any]) -> Iterator[Change]:
+    """What goes, in the fields that somebody could have declared; what is only ever seen (an index, an address of hardware) says nothing to a person."""
+    for mark in shape(kind.spec).managed:
+        value = getattr(present.state, mark.name, None)
+        if value not in (None, (), {}) and not mark.fixed and mark.name not in present.unseen:
+            yield Change(mark.name, value, None, Cause.CHANGE)
 
 
 def _dependents(record: Record, view: HostView) -> tuple[ResourceId, ...]:

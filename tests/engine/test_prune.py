@@ -55,6 +55,19 @@ async def test_what_is_declared_no_more_is_deleted() -> None:
     assert (await here.plan()).exit_code == 0
 
 
+async def test_a_deletion_says_what_goes_in_the_fields_that_can_be_declared() -> None:
+    here = await converged(BASE)
+    declare(here, KEPT + "VirtualSwitch/b: {switchType: Internal}\n")
+    here.estate.run("edge-01", "New-NetIPAddress -InterfaceAlias 'vEthernet (a)' -IPAddress 172.20.99.1 -PrefixLength 24")
+    (step,) = (one for one in (await here.plan()).steps() if one.verb is Verb.DELETE)
+    assert [(change.path, str(change.before), change.after) for change in step.changes] == [
+        ("name", "a", None),
+        ("switchType", "Internal", None),
+        ("ipAddress", "172.20.99.1/24", None),
+        ("allowManagementOS", "True", None),
+    ]
+
+
 async def test_a_braked_deletion_does_not_run_in_a_later_round_either() -> None:
     here = await converged(BASE, fleet(1))
     declare(here, KEPT.replace("Internal, ipAddress: 172.20.10.1/24", "Private"), fleet(1))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
-from pydantic import BaseModel
+from dataclasses import dataclass
 
 from reconciler.cli.views.fold import generic
 from reconciler.cli.views.page import At, Page
@@ -67,18 +65,9 @@ def step_rows(page: Page, step: Step, number: int, *, host: str | None = None) -
 
 
 def shown_changes(step: Step) -> tuple[Change, ...]:
-    """What goes field by field, and without the name that the step's own line says already."""
-    if any(not change.path for change in step.changes):
-        return tuple(part for change in step.changes for part in _parts(change))
-    return tuple(c for c in step.changes if not (c.path == "name" and step.verb is Verb.CREATE and str(c.after) == step.id.name))
-
-
-def _parts(change: Change) -> tuple[Change, ...]:
-    """A whole state that goes, as its fields."""
-    if change.path:
-        return (change,)
-    before = change.before.__dict__ if isinstance(change.before, BaseModel) else {}
-    return tuple(replace(change, path=name, before=item) for name, item in before.items() if item not in (None, (), {}) and name != "name")
+    """What changes, without the name that the step's own line says already."""
+    whole = step.verb in (Verb.CREATE, Verb.DELETE)
+    return tuple(c for c in step.changes if not (whole and c.path == "name" and step.id.name in (c.before, c.after)))
 
 
 def _disruption(step: Step) -> tuple[str, str]:
