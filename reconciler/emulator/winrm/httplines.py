@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # at once: what is closed so is reset
 HEAD_LIMIT = 64 * 1024
 BODY_LIMIT = 8 * 2**20
 REASONS = {200: "OK", 302: "Found", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed", 413: "Request Entity Too Large"}
@@ -110,7 +112,7 @@ class Line(asyncio.Protocol):
         self.closed = True
         found = self.transport.get_extra_info("socket")
         if found is not None and found.fileno() >= 0:
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
         self.transport.abort()
 
     async def _until(self, mark: bytes) -> bytes | None:
