@@ -13,7 +13,7 @@ from reconciler.cli.hints import Said
 from reconciler.cli.views.commands_text import commands_text
 from reconciler.cli.views.page import Page
 from reconciler.cli.views.plan_text import PlanView, plan_page
-from reconciler.core.calls import Later
+from reconciler.core.calls import Later, Secret
 from reconciler.core.changes import Cause, Change
 from reconciler.core.diagnostics import Diagnostic, Position, Severity
 from reconciler.core.kinds import Action, Disruption
@@ -176,3 +176,48 @@ def test_a_default_and_where_a_change_was_written_are_shown() -> None:
 
 def test_commands_are_what_a_person_would_type() -> None:
     golden("commands", commands_text(plan(bare(), replaced("edge-02")), script))
+
+
+def keyed(host: str, key: str, path: str = "") -> HostPlan:
+    """One provisioning with a secret of its own."""
+    changes = (
+        Change("registrationId", None, host, Cause.NEW),
+        Change("identityCertPath", None, path or rf"C:\certs\{host}.pem", Cause.NEW),
+        Change("symmKey", None, Secret("env", key), Cause.NEW, secret=True),
+    )
+    block = Block("PLN020", f"a replace of {host} loses the guest", f"--replace {host}/EflowProvisioning")
+    return HostPlan(host, seen=NOON, facts=SERVER, steps=(step(host, "EflowProvisioning", n=1, changes=changes, blocked=block),))
+
+
+def test_a_value_that_differs_between_like_hosts_is_shown_as_of_none_of_them() -> None:
+    text = text_of(plan(keyed("edge-01", "KEY_01"), keyed("edge-02", "KEY_02"), keyed("edge-03", "KEY_02")))
+
+    assert "edge-01, edge-02, edge-03: 3 hosts alike" in text
+    assert "symmKey                             varies (2 values)" in text
+    assert "KEY_0" not in text
+
+
+def test_a_secret_that_like_hosts_share_is_named() -> None:
+    assert "secret, env KEY" in text_of(plan(keyed("edge-01", "KEY"), keyed("edge-02", "KEY")))
+
+
+def test_the_name_of_one_host_is_never_said_of_its_likes() -> None:
+    text = text_of(plan(keyed("edge-01", "KEY"), keyed("edge-02", "KEY")))
+    told = text[text.index("EflowProvisioning") : text.index("Plan:")]
+
+    assert r"C:\certs\HOST.pem" in told
+    assert "--replace HOST/EflowProvisioning" in told
+    assert "edge-0" not in told
+
+
+def test_a_value_that_holds_a_hosts_name_by_chance_keeps_hosts_apart() -> None:
+    assert "alike" not in text_of(plan(keyed("a", "KEY", "lan"), keyed("b", "KEY", "lbn")))
+
+
+def test_like_hosts_whose_value_stands_in_different_places_name_none_of_them() -> None:
+    apart = resized("shop-002")
+    moved = replace(apart.steps[0], sources={"memoryInMB": Source(How.WRITTEN, "", Position("specs/other.yaml", 3, 4))})
+    text = text_of(plan(resized("shop-001"), replace(apart, steps=(moved,))))
+
+    assert "varies (2 places)" in text
+    assert "specs/shops.yaml" not in text

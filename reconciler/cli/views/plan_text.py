@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from reconciler.cli.hints import Said
-from reconciler.cli.views.fold import Group, Sorted, shown_steps, sort_hosts
+from reconciler.cli.views.fold import Alike, Group, Sorted, shown_steps, sort_hosts, steps_alike
 from reconciler.cli.views.frames import Lines, frames
 from reconciler.cli.views.page import At, Page
 from reconciler.cli.views.plan_next import next_lines
@@ -87,7 +87,7 @@ def group_page(page: Page, group: Group) -> None:
         heading(page, f"{named}: {len(group.hosts):,} hosts alike", last="for each")
     else:
         _heading(page, group.first)
-    _steps(page, group.first, folded=group.folded)
+    _steps(page, group.first, steps_alike(group) if group.folded else [])
 
 
 def _heading(page: Page, host: HostPlan) -> None:
@@ -98,15 +98,14 @@ def _heading(page: Page, host: HostPlan) -> None:
     heading(page, "")
 
 
-def _steps(page: Page, host: HostPlan, *, folded: bool) -> None:
-    """Steps in their order, each restart where its level ends."""
-    shown = shown_steps(host)
-    number = {step.id: position + 1 if folded else step.n for position, step in enumerate(s for s in host.steps if s.n)}
+def _steps(page: Page, host: HostPlan, alike: Sequence[Alike]) -> None:
+    """Steps in their order, each restart where its level ends. `alike`: each step of all hosts that this one stands for."""
+    number = {step.id: position + 1 if alike else step.n for position, step in enumerate(s for s in host.steps if s.n)}
     waiting = list(host.barriers)
-    for step in shown:
+    for position, step in enumerate(shown_steps(host)):
         while waiting and step.n and step.level > waiting[0].level:
             _barrier(page, waiting.pop(0), host, number)
-        step_rows(page, step, number.get(step.id, 0), host=host.name if folded else None)
+        step_rows(page, step, number.get(step.id, 0), alike[position] if alike else ())
     for barrier in waiting:
         _barrier(page, barrier, host, number)
 

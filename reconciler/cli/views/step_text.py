@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from reconciler.cli.views.fold import generic
+from reconciler.cli.views.fold import Alike, common, generic, generic_text
 from reconciler.cli.views.page import At, Page
 from reconciler.cli.views.words import one_line, span, value
 from reconciler.core.calls import Later, Secret
@@ -46,8 +47,8 @@ def heading(page: Page, text: str, style: str = "bold", *, last: str = "estimate
     page.row(At(0, text, style), At(columns.source, "disruption", "dim"), At(columns.estimate, last, "dim", right=True))
 
 
-def step_rows(page: Page, step: Step, number: int, *, host: str | None = None) -> None:
-    """`host` is given where the step stands for many hosts: its name is then said generically."""
+def step_rows(page: Page, step: Step, number: int, alike: Alike = ()) -> None:
+    """`alike`: the step of each host that this one stands for, itself among them; their own names are said generically."""
     columns = Columns.of(page.width)
     symbol = step.symbol
     disruption, style = _disruption(step)
@@ -59,9 +60,16 @@ def step_rows(page: Page, step: Step, number: int, *, host: str | None = None) -
         At(columns.source, disruption, style),
         At(columns.estimate, span(step.usual) if step.actions else "", right=True),
     )
-    for change in shown_changes(step):
-        _change(page, generic(change, host) if host else change, step, columns)
-    _remarks(page, step)
+    same = [[(generic(change, host), each) for change in shown_changes(each)] for each, host in alike]
+    for told in zip(*same, strict=True) if alike else ([(change, step)] for change in shown_changes(step)):
+        _change(page, told, columns)
+    _remarks(page, _generically(step, alike[0][1]) if alike else step)
+
+
+def _generically(step: Step, host: str) -> Step:
+    """A step that stands for many hosts, in words that are true of each."""
+    block = step.blocked and replace(step.blocked, message=generic_text(step.blocked.message, host), next=generic_text(step.blocked.next, host))
+    return replace(step, why=generic_text(step.why, host), blocked=block)
 
 
 def shown_changes(step: Step) -> tuple[Change, ...]:
@@ -95,13 +103,15 @@ def gone(step: Step) -> bool:
     return step.verb is Verb.CREATE and any(change.cause is Cause.DRIFT for change in step.changes)
 
 
-def _change(page: Page, change: Change, step: Step, columns: Columns) -> None:
+def _change(page: Page, told: Sequence[tuple[Change, Step]], columns: Columns) -> None:
+    """One field, of one host or of several at once: where they differ it says so, and shows the value of none."""
+    change, step = told[0]
     sign = "+" if change.before is None else "-" if change.after is None else "~"
-    note, style = _note(change, step)
+    note, style = common((_note(*each)[0] for each in told), "places"), _note(change, step)[1]
     page.row(
         At(columns.path, sign, STYLE[sign]),
         At(columns.path + 2, one_line(change.path)),
-        At(columns.value, change_text(change)),
+        At(columns.value, common(change_text(each) for each, _ in told)),
         At(columns.source, note, style),
     )
 
