@@ -19,10 +19,15 @@ from reconciler.core.calls import Argv, Later, Out, Secret
 from reconciler.core.errors import Defect
 
 
+AS_IS = frozenset((str, int, bool, float, type(None)))  # most of what there is
+
+
 def plain(value: Any) -> Any:  # noqa: C901 - one case a type
     """`value` as JSON can hold it. Raises Defect for what has no one spelling (sets of unknown things, floats that are no numbers)."""
+    if type(value) in AS_IS:
+        return value
     match value:
-        case None | bool() | int() | float():
+        case int() | float():
             return value
         case Enum():
             return value.value

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ResourceId:
+class ResourceId(NamedTuple):
     """`edge-01/VirtualSwitch/eflow`; a kind of which a host can have only one has no name: `edge-01/EflowVm`."""
 
     host: str

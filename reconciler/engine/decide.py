@@ -167,7 +167,8 @@ class _Drafts:
             case Unseen():
                 return replace(base, verb=Verb.UNSEEN, why=seen.why, code=seen.code)
             case Absent():
-                step = self._absent(replace(base, level=self._behind_restart(resource, kind)), resource, kind, record)
+                behind = self._behind_restart(resource, kind)
+                step = self._absent(replace(base, level=behind) if behind else base, resource, kind, record)
             case Present():
                 step = self._present(base, resource, kind, record, seen)
         return replace(step, blocked=unfounded) if isinstance(unfounded, Block) and step.verb.acts else step
@@ -239,7 +240,8 @@ class _Drafts:
     def _present(self, base: Step, resource: Resource, kind: Kind[Any, Any], record: Record | None, seen: Present[Any]) -> Step:
         found = compare(resource, seen, record, self.desired.secrets.get(resource.id, NOTHING_KNOWN))
         seen = self._tainted(resource, seen, record, found.changes)
-        base = replace(base, unverified=found.unverified, foreign=record is None, pending_restart=seen.reboot or "")
+        if found.unverified or record is None or seen.reboot:
+            base = replace(base, unverified=found.unverified, foreign=record is None, pending_restart=seen.reboot or "")
         if record is not None and self._former(resource, kind, record) is not None:
             why = f"it is {record.key} on record, and {resource.key} is there already and is not ours"
             return replace(base, verb=Verb.REPLACE, changes=found.changes.items, blocked=Block("PLN033", why, "take one of them away by hand"))

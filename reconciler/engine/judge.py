@@ -33,7 +33,8 @@ def judge(world: HostWorld, rules: Iterable[Rule[Any]], today: date | None = Non
         except (NotSeen, Unreadable, *NONSENSE):
             suspended.append(rule.id)
             continue
-        found += [(rule, finding) for finding in findings if not _accepted(rule, world.by_id.get(finding.subject), today)]
+        if findings:
+            found += [(rule, finding) for finding in findings if not _accepted(rule, world.by_id.get(finding.subject), today)]
     return Verdict(tuple(found), tuple(suspended), tuple(diagnostic(rule, finding, world) for rule, finding in found))
 
 

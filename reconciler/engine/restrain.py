@@ -95,9 +95,11 @@ def held(hold: Hold | None, now: datetime) -> Block | None:
 
 def _secretless(desired: Desired, step: Step) -> Block | None:
     """A step that would send a secret that cannot be had."""
-    sends = any(isinstance(value, Secret) for action in step.actions for call in action.calls if isinstance(call, Call) for value in call.parameters.values())
     why = desired.missing.get(step.id)
-    return Block("PLN027", why, "provide it where this command runs, then try again") if sends and why else None
+    if not why:
+        return None
+    sends = any(isinstance(value, Secret) for action in step.actions for call in action.calls if isinstance(call, Call) for value in call.parameters.values())
+    return Block("PLN027", why, "provide it where this command runs, then try again") if sends else None
 
 
 def _protected(desired: Desired, view: HostView, step: Step) -> Block | None:
