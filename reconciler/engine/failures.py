@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reconciler.core.calls import Row
+from reconciler.core.calls import AnyCall, Good, Row
+from reconciler.core.canonical import canonical, plain
 from reconciler.core.diagnostics import Diagnostic, Severity
 from reconciler.core.errors import TransportError
 from reconciler.core.ids import ResourceId
 from reconciler.core.plan import Step
-from reconciler.engine.perform import Session, StepFailed
+from reconciler.engine.perform import USUAL, Session, StepFailed
 
 SAID = 600  # characters of the host's own words that are shown
+NOT_GOOD = "NotGood"  # the call ran to its end and answered something else than what was good
+CUT = {  # why there is no answer, in our words: the host has none
+    "stopped": "none within {seconds} s, and it was stopped; its outcome is not known",
+    "abandoned": "none within {seconds} s, and it did not stop either; its outcome is not known",
+    "killed": "none within {seconds} s, and its process was ended; its outcome is not known",
+    "skipped": "not run, for an earlier call of its module gave no answer",
+    "deadline": "not begun, for the calls before it took all the time",
+}
+CUT_OTHERWISE = "it was cut off; its outcome is not known"
 
 
 async def explain(session: Session, step: Step, failed: StepFailed) -> Diagnostic:
@@ -21,7 +31,7 @@ async def explain(session: Session, step: Step, failed: StepFailed) -> Diagnosti
     details = [("where", f"{step.id}" + (f", action {action.name} ({position} of {len(step.actions)})" if action else ""))]
     details += _words(session, failed)
     details += await _evidence(session, step)
-    details.append(("next", f"mend what the host complains of, then: reconcile apply {step.id}"))
+    details.append(("next", _next(failed, str(step.id))))
     what = action.summary if action else f"{step.verb.word} {step.id.local}"
     return Diagnostic("PLN050", Severity.ERROR, f"{what} failed on {session.desired.host.name}", subject=str(step.id), details=tuple(details))
 
@@ -33,17 +43,42 @@ def refused(session: Session, wanting: Sequence[ResourceId], failed: StepFailed)
     return Diagnostic("PLN051", Severity.ERROR, f"{host} was not restarted", subject=str(wanting[0]), details=tuple(details))
 
 
-def _words(session: Session, failed: StepFailed) -> list[tuple[str, str]]:
-    """What the host said, scrubbed of secrets; the error id, for who searches for it."""
+def _next(failed: StepFailed, what: str) -> str:
+    if _cut(failed):
+        return f"reconcile plan {what} shows what came of it; where that is as it should be: reconcile apply {what}"
+    return f"mend what the host complains of, then: reconcile apply {what}"
+
+
+def _cut(failed: StepFailed) -> str:
+    """How the call was cut off, where it was."""
     error = failed.answer.error if failed.answer else None
+    return (error.cut or "") if error is not None else ""
+
+
+def _words(session: Session, failed: StepFailed) -> list[tuple[str, str]]:
+    """What the host said, scrubbed of secrets; the error id, for who searches for it. What it did not say is said as ours."""
+    error = failed.answer.error if failed.answer else None
+    if failed.call is not None and (cut := _cut(failed)):
+        seconds = getattr(failed.call, "seconds", None) or USUAL
+        return [("no answer", f"{failed.call.name}: {CUT.get(cut, CUT_OTHERWISE).format(seconds=seconds)}")]
     said = session.env.secrets.scrub((error.message if error else "") or str(failed))[:SAID]
     out = [("host says", said)]
     printed = session.env.secrets.scrub(failed.answer.info.strip())[-SAID:] if failed.answer else ""
     if printed and printed not in said:
         out.append(("it printed", printed))
-    if error is not None:
+    if error is not None and error.is_(NOT_GOOD):
+        out.append(("expected", _good(failed.call)))
+    elif error is not None:
         out.append(("error id", error.id))
     return out
+
+
+def _good(call: AnyCall | None) -> str:
+    """The answer that would have been a good one."""
+    good = getattr(call, "good", None)
+    if not isinstance(good, Good) or good.exit or good.returns is None:
+        return f"exit code {' or '.join(map(str, good.exit if isinstance(good, Good) and good.exit else (0,)))}"
+    return f"{good.returns}" if isinstance(good.returns, str) else canonical(plain(good.returns))
 
 
 async def _evidence(session: Session, step: Step) -> list[tuple[str, str]]:

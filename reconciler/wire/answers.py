@@ -24,11 +24,11 @@ T = TypeVar("T")
 PHASES = ("starting", "running", "done", "lost", "cancelled", "acked")
 CUTS = ("stopped", "abandoned", "killed", "skipped", "deadline")
 CUT_MESSAGES = {
-    "stopped": "stopped at its deadline",
-    "abandoned": "did not stop at its deadline and was abandoned",
-    "killed": "killed at its deadline",
-    "skipped": "skipped: an earlier call of its module was abandoned",
-    "deadline": "not begun: the batch was out of time",
+    "stopped": "no answer in time; it was stopped, and its outcome is not known",
+    "abandoned": "no answer in time; it did not stop either, and its outcome is not known",
+    "killed": "no answer in time; its process was ended, and its outcome is not known",
+    "skipped": "not run: an earlier call of its module gave no answer",
+    "deadline": "not begun: the calls before it took all the time",
 }
 
 

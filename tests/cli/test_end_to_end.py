@@ -231,3 +231,17 @@ def test_a_rehearsal_needs_snapshots_alone(lab: Reconcile) -> None:
     assert shown["rehearsal"]["ok"] is True
     assert len(shown["rehearsal"]["done"]) == 4
     assert list(violations(shown, SCHEMA, SCHEMA)) == []
+
+
+def test_a_cmdlet_that_never_answers_is_told_in_our_words_not_as_the_hosts(lab: Reconcile) -> None:
+    lab("emulate", "fault", "edge-01", "--cmdlet", "New-NetNat", "--hang", "--times", "1")
+    failed = lab("apply", "--yes", "edge-01")
+    said = " ".join(failed.out[failed.out.index("error[") :].split())
+
+    assert failed.code == 1
+    assert "no answer New-NetNat: none within 120 s" in said
+    assert "its outcome is not known" in said
+    assert "host says" not in said
+    assert "error id" not in said
+    assert "next reconcile plan edge-01/NatNetwork/eflow shows what came of it" in said
+    assert lab("apply", "--yes", "edge-01").code == 0
