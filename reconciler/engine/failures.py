@@ -10,7 +10,7 @@ from reconciler.core.diagnostics import Diagnostic, Severity
 from reconciler.core.errors import TransportError
 from reconciler.core.ids import ResourceId
 from reconciler.core.plan import Step
-from reconciler.engine.perform import USUAL, Session, StepFailed
+from reconciler.engine.perform import USUAL, SecretMissing, Session, StepFailed
 
 SAID = 600  # characters of the host's own words that are shown
 NOT_GOOD = "NotGood"  # the call ran to its end and answered something else than what was good
@@ -44,6 +44,10 @@ def refused(session: Session, wanting: Sequence[ResourceId], failed: StepFailed)
 
 
 def _next(failed: StepFailed, what: str) -> str:
+    if isinstance(failed, SecretMissing):
+        return f"provide it where this command runs, then: reconcile apply {what}"
+    if failed.answer is None:
+        return f"see why on the host, then: reconcile apply {what}"
     if _cut(failed):
         return f"reconcile plan {what} shows what came of it; where that is as it should be: reconcile apply {what}"
     return f"mend what the host complains of, then: reconcile apply {what}"
@@ -62,7 +66,7 @@ def _words(session: Session, failed: StepFailed) -> list[tuple[str, str]]:
         seconds = getattr(failed.call, "seconds", None) or USUAL
         return [("no answer", f"{failed.call.name}: {CUT.get(cut, CUT_OTHERWISE).format(seconds=seconds)}")]
     said = session.env.secrets.scrub((error.message if error else "") or str(failed))[:SAID]
-    out = [("host says", said)]
+    out = [("host says" if error is not None else "why", said)]
     printed = session.env.secrets.scrub(failed.answer.info.strip())[-SAID:] if failed.answer else ""
     if printed and printed not in said:
         out.append(("it printed", printed))

@@ -12,7 +12,7 @@ from datetime import timedelta
 import anyio
 
 from reconciler.core.diagnostics import Diagnostic, Severity
-from reconciler.core.errors import Fenced, LeaseHeld, TransportError, Unreachable
+from reconciler.core.errors import Fenced, LeaseHeld, SecretUnavailable, TransportError, Unreachable
 from reconciler.core.ids import ResourceId
 from reconciler.core.kinds import Disruption
 from reconciler.core.plan import HostPlan, Step, Verb
@@ -25,7 +25,7 @@ from reconciler.engine.events import Emit, Event, Happening, HostReport
 from reconciler.engine.failures import explain, refused
 from reconciler.engine.identity import verify
 from reconciler.engine.ledger import INTENT
-from reconciler.engine.perform import LEASE, LOOKS, Halted, Session, StepFailed, Stopped, attend, finish, note, outwait, perform
+from reconciler.engine.perform import LEASE, LOOKS, Halted, SecretMissing, Session, StepFailed, Stopped, attend, finish, note, outwait, perform
 from reconciler.engine.planning import look_at, target_of
 from reconciler.engine.reboots import await_boot, restart
 from reconciler.engine.restrain import held
@@ -351,6 +351,9 @@ class HostRun:
             await self._seen_done(session, step)
         except StepFailed as failed:
             await self._failed(session, step, failed)
+            return
+        except SecretUnavailable as missing:
+            await self._failed(session, step, SecretMissing(str(missing)))
             return
         self.tally.done.append(step.id)
         self.tally.drops = 0

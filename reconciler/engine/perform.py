@@ -47,6 +47,13 @@ class StepFailed(Exception):
         self.answer = answer
 
 
+class SecretMissing(StepFailed):
+    """A secret could not be had when the call that carries it was to be sent: nothing was."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(None, None, None, f"{message}; nothing was sent")
+
+
 class Stopped(Exception):
     """No longer waited for: `job` runs on without us."""
 

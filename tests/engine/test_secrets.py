@@ -9,7 +9,11 @@ from pathlib import Path
 import anyio
 import pytest
 
+from reconciler.core.calls import Secret
+from reconciler.core.errors import SecretUnavailable
+from reconciler.engine.events import Happening
 from reconciler.hosts.emulated import Exchange, Killed, Point
+from reconciler.secrets import Vault
 from tests.engine.lab import FLEET, Lab, lab, linked, symbols
 
 MAIN = FLEET + "---\n" + (Path(__file__).parents[2] / "specs" / "azure.yaml").read_text(encoding="utf-8")
@@ -78,3 +82,31 @@ async def test_a_value_that_cannot_be_had_now_leaves_what_is_on_record(here: Lab
     assert symbols(await here.plan()) == []
     monkeypatch.setenv(NAME, OTHER)
     assert symbols(await Lab(here.desired, here.estate).plan()) == ["~ EflowProvisioning"]
+
+
+class Withdrawn(Vault):
+    """A vault that is closed once the run has begun with a step."""
+
+    def __init__(self, here: Lab) -> None:
+        super().__init__()
+        self.here = here
+
+    async def resolve(self, secret: Secret) -> str:
+        if any(event.what is Happening.STEP for event in self.here.events):
+            raise SecretUnavailable(f"{secret}: the vault is sealed")
+        return await super().resolve(secret)
+
+
+async def test_a_secret_that_cannot_be_had_when_it_is_to_be_sent_fails_its_step_alone(here: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, OTHER)
+    here.secrets = Withdrawn(here)
+    report = await here.apply()
+
+    (host,) = report.hosts
+    assert (report.exit_code, [str(id) for id in host.failed]) == (1, ["edge-01/EflowProvisioning"])
+    assert ("next", "provide it where this command runs, then: reconcile apply edge-01/EflowProvisioning") in host.diagnostics[0].details
+    assert given(here) == 1
+
+    here.secrets = Vault()
+    assert (await here.apply()).exit_code == 0
+    assert (symbols(await here.plan()), given(here)) == ([], 2)
