@@ -16,6 +16,7 @@ from typing import Any
 
 from reconciler.core.calls import Later
 from reconciler.core.changes import Cause, Changes
+from reconciler.core.diagnostics import Diagnostic, Severity
 from reconciler.core.ids import Key, ResourceId
 from reconciler.core.kinds import Kind, Reboot
 from reconciler.core.model import construct
@@ -25,13 +26,14 @@ from reconciler.core.resources import DriftPolicy, Resource
 from reconciler.engine.arrange import arrange
 from reconciler.engine.desired import Desired, brought, is_part
 from reconciler.engine.diff import compare, everything, project
+from reconciler.engine.drafts import LATER_KEY, attribute
 from reconciler.engine.ledger import INTENT, Record, needed, recorded_spec, renamed
-from reconciler.engine.link import LATER_KEY, attribute
 from reconciler.engine.prune import destroy, left_behind, prune
 from reconciler.engine.restrain import restrain
 from reconciler.engine.shapes import shape
 from reconciler.engine.view import HostView
 
+UNENDED = "PLN052"
 NOTHING_KNOWN: Mapping[str, str] = MappingProxyType({})
 
 
@@ -50,7 +52,7 @@ def decide(desired: Desired, view: HostView, now: datetime) -> HostPlan:
         steps=ordered,
         barriers=barriers,
         notes=_notes(view),
-        diagnostics=restrained.diagnostics,
+        diagnostics=(*restrained.diagnostics, *_unended(view)),
         rules=restrained.rules,
         suspended=restrained.suspended,
     )
@@ -62,6 +64,16 @@ def _notes(view: HostView) -> tuple[str, ...]:
         many = len(broken) > 1
         notes.append(f"{len(broken)} record{'s' if many else ''} of ours cannot be read and {'are' if many else 'is'} left alone: {', '.join(broken)}")
     return tuple(notes)
+
+
+def _unended(view: HostView) -> tuple[Diagnostic, ...]:
+    """What an earlier run began and nobody saw the end of: killed, or failed there. It is looked at anew like everything else."""
+    busy = {job.resource for job in view.hello.jobs if job.active}
+    begun = (r for r in view.records.by_id.values() if r.phase == INTENT and str(r.id) not in busy)
+    return tuple(
+        Diagnostic(UNENDED, Severity.NOTE, f"run {r.plan} began {r.id.local} on {r.id.host} and did not see it end: it is looked at anew", subject=str(r.id))
+        for r in begun
+    )
 
 
 def _watched(base: Step, seen: Observation) -> Step:
