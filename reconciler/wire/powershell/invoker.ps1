@@ -29,6 +29,7 @@ $RxHot = New-Object Text.RegularExpressions.Regex ('[^\x20-\x7e]+', 'CultureInva
 
 $Fillers = '03000200-0400-0500-0006-000700080009', '12345678-1234-5678-90AB-CDDEEFAABBCC', '00020003-0004-0005-0006-000700080009'
 $Owners = 'S-1-5-18', 'S-1-5-32-544', 'S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464'
+$Policies = @(@('ModuleLogging', 'EnableModuleLogging'), @('ScriptBlockLogging', 'EnableScriptBlockLogging'), @('Transcription', 'EnableTranscripting'))
 $Cuts = 'stopped', 'abandoned', 'killed'          # a write that ended so may still act
 $Limits = @{
     Grace = 30; Remembered = 32; Said = 8192; Output = 131072; Packed = 8192; Value = 65536; Arguments = 32000
@@ -89,7 +90,7 @@ function Get-Facts {                              # who the machine is, its boot
             if ($opened) { $facts.guid = $opened.GetValue('MachineGuid') }
         }
         foreach ($edition in 'Windows\PowerShell', 'PowerShellCore') {
-            foreach ($policy in @(@('ModuleLogging', 'EnableModuleLogging'), @('ScriptBlockLogging', 'EnableScriptBlockLogging'), @('Transcription', 'EnableTranscripting'))) {
+            foreach ($policy in $Policies) {
                 $place = $hive + '\' + $edition + '\' + $policy[0]
                 try {
                     $opened = $base.OpenSubKey('SOFTWARE\Policies\Microsoft\' + $edition + '\' + $policy[0])
@@ -105,13 +106,15 @@ function Get-Facts {                              # who the machine is, its boot
     [void][IO.Directory]::CreateDirectory($root)
     $folder = New-Object IO.DirectoryInfo $root
     $owner = (Get-Acl -LiteralPath $root).GetOwner([Security.Principal.SecurityIdentifier]).Value
-    if (($folder.Attributes -band [IO.FileAttributes]::ReparsePoint) -or $Owners -notcontains $owner) { Stop-With 'Folder' "$root is a link or owned by $owner" }
+    $link = $folder.Attributes -band [IO.FileAttributes]::ReparsePoint
+    if ($link -or $Owners -notcontains $owner) { Stop-With 'Folder' "$root is a link or owned by $owner" }
     $facts.root = $root
     return $facts
 }
 function Start-Detached([string]$Text) {          # outside the job object of a WinRM shell, which ends with it; false where Windows refused
     $line = [IO.Path]::Combine([Environment]::SystemDirectory, 'WindowsPowerShell\v1.0\powershell.exe')
-    $line = $line + ' -NoProfile -NonInteractive -ExecutionPolicy RemoteSigned -EncodedCommand ' + [Convert]::ToBase64String([Text.Encoding]::Unicode.GetBytes($Text))
+    $code = [Convert]::ToBase64String([Text.Encoding]::Unicode.GetBytes($Text))
+    $line = $line + ' -NoProfile -NonInteractive -ExecutionPolicy RemoteSigned -EncodedCommand ' + $code
     $made = Invoke-CimMethod -ClassName Win32_Process -MethodName Create -Arguments @{ CommandLine = $line }
     return ($made.ReturnValue -eq 0)
 }
@@ -145,7 +148,9 @@ function Get-ErrorFields($Record) {
         $cause = $cause.InnerException
     }
     $about = $Record.CategoryInfo
-    $fields = [ordered]@{ fqid = [string]$Record.FullyQualifiedErrorId; cat = $about.Category; reason = [string]$about.Reason; target = [string]$about.TargetName; ex = $chain }
+    $fields = [ordered]@{
+        fqid = [string]$Record.FullyQualifiedErrorId; cat = $about.Category; reason = [string]$about.Reason; target = [string]$about.TargetName; ex = $chain
+    }
     if ($cim) { $fields['cim'] = $cim }
     return $fields
 }
@@ -300,7 +305,8 @@ function Out-Selected($Object, $Select, [int]$Depth) {
         if ($seen.Failed) { Out-Tag 'err' $seen.Failed }
         elseif (-not $seen.Found) { [void]$Sb.Append('{"$absent":true}') }
         elseif ($null -eq $inner) { Out-Value $value $Depth }
-        elseif ($value -is [Collections.IEnumerable] -and $value -isnot [string] -and $value -isnot [Collections.IDictionary]) { Out-List $value $inner ($Depth - 1) }
+        elseif ($value -is [string] -or $value -is [Collections.IDictionary]) { Out-Selected $value $inner ($Depth - 1) }
+        elseif ($value -is [Collections.IEnumerable]) { Out-List $value $inner ($Depth - 1) }
         else { Out-Selected $value $inner ($Depth - 1) }
     }
     [void]$Sb.Append('}')
@@ -526,7 +532,9 @@ function Open-Runspace {                          # global preferences: function
     $State.Runspace = $made
 }
 function New-Result {
-    return @{ out = $null; err = (New-Object 'Collections.Generic.List[object]'); cut = $null; warn = (New-Object 'Collections.Generic.List[string]'); said = ''; exit = $null; bad = $null }
+    $errors = New-Object 'Collections.Generic.List[object]'
+    $warnings = New-Object 'Collections.Generic.List[string]'
+    return @{ out = $null; err = $errors; cut = $null; warn = $warnings; said = ''; exit = $null; bad = $null }
 }
 function Add-Said($Result, $Shell) {              # what the call has said since the last look, its end only
     $console = $Printed.GetStringBuilder()
@@ -585,7 +593,8 @@ function Get-ModuleOf([string]$Name) {
 }
 function New-Lookup([string]$Name) {
     $shell = [powershell]::Create()
-    [void]$shell.AddCommand('Microsoft.PowerShell.Core\Get-Command').AddParameter('Name', $Name).AddParameter('CommandType', [Management.Automation.CommandTypes]'Cmdlet,Function')
+    [void]$shell.AddCommand('Microsoft.PowerShell.Core\Get-Command').AddParameter('Name', $Name)
+    [void]$shell.AddParameter('CommandType', [Management.Automation.CommandTypes]'Cmdlet,Function')
     return $shell
 }
 function Get-Textual([string]$Name, [long]$Ms) {  # which parameters of a command are text, and so take a secret as text
@@ -724,7 +733,8 @@ function Invoke-Program($Call, [long]$Ms) {
     $result = New-Result
     $result.cut = Watch-Program $process $sides $Ms
     if (-not $result.cut) { $result.exit = $process.ExitCode }
-    $row = [ordered]@{ exit = $result.exit; out = ''; err = ''; lost = $sides[0].Lost + $sides[1].Lost; open = ($sides[0].Open -or $sides[1].Open); line = $start.Arguments }
+    $row = [ordered]@{ exit = $result.exit; out = ''; err = ''; lost = $sides[0].Lost + $sides[1].Lost; open = $false; line = $start.Arguments }
+    $row.open = ($sides[0].Open -or $sides[1].Open)
     $row.out = [Console]::OutputEncoding.GetString($sides[0].Kept.ToArray())
     $row.err = [Console]::OutputEncoding.GetString($sides[1].Kept.ToArray())
     $result.out = @($row)
@@ -829,7 +839,10 @@ function Use-Lease($Ask) {
             Set-Store '' 'lease' (Get-Body $lease)
             return $lease
         }
-        if ($verb -ceq 'rebooting') { $lease['rebooting'] = [ordered]@{ holder = $who; until = [datetime]::UtcNow.AddSeconds($seconds).ToString('o', $Invariant) } }
+        if ($verb -ceq 'rebooting') {
+            $until = [datetime]::UtcNow.AddSeconds($seconds).ToString('o', $Invariant)
+            $lease['rebooting'] = [ordered]@{ holder = $who; until = $until }
+        }
         Set-Mine $lease ([Math]::Max([double]$lease.until, (Get-Clock) + $seconds))
         return $lease
     }
@@ -865,7 +878,9 @@ function Write-Whole([string]$Path, [string]$Text) {
 }
 function Set-Job($Job) { Write-Whole (Get-JobPath $Job['job'] 'state') (Get-Body $Job) }
 function New-JobState([string]$Id) {
-    return [ordered]@{ job = $Id; resource = ''; action = ''; key = $null; phase = 'lost'; boot = ''; at = 0.0; since = ''; pid = 0; started = 0; last = ''; bad = $null }
+    return [ordered]@{
+        job = $Id; resource = ''; action = ''; key = $null; phase = 'lost'; boot = ''; at = 0.0; since = ''; pid = 0; started = 0; last = ''; bad = $null
+    }
 }
 function Read-Job([string]$Id) {                  # inside the lock: Windows refuses to replace a file while somebody reads it
     $job = New-JobState $Id
@@ -1006,7 +1021,8 @@ function Get-Identity($Id) {                      # a number that makers put in 
 function Get-Mismatch($Identity, $Expected) {
     if ($Expected -isnot [Collections.IDictionary]) { return '' }
     foreach ($name in 'name', 'uuid', 'machine') {
-        if ($Expected.ContainsKey($name) -and -not [string]::Equals([string]$Expected[$name], [string]$Identity[$name], [StringComparison]::OrdinalIgnoreCase)) { return $name }
+        $same = [string]::Equals([string]$Expected[$name], [string]$Identity[$name], [StringComparison]::OrdinalIgnoreCase)
+        if ($Expected.ContainsKey($name) -and -not $same) { return $name }
     }
     return ''
 }
@@ -1042,7 +1058,9 @@ function Add-Hello($Ask, $Reply) {
     $fleet = $Ask['fleet']
     $memory = Use-Lock {
         $ledger = [ordered]@{}
-        if ($fleet -is [string] -and $fleet -cmatch $RxFleet) { foreach ($entry in (Get-Store ('fleets\' + $fleet)).GetEnumerator()) { $ledger[$entry.Key] = $entry.Value } }
+        if ($fleet -is [string] -and $fleet -cmatch $RxFleet) {
+            foreach ($entry in (Get-Store ('fleets\' + $fleet)).GetEnumerator()) { $ledger[$entry.Key] = $entry.Value }
+        }
         return @{ Lease = (Get-Lease); Ledger = $ledger; Jobs = @(Get-Jobs) }
     }
     $hello['lease'] = $memory.Lease
@@ -1245,7 +1263,8 @@ function Invoke-Once($Request, [string]$Line, $Reply) {       # an answered id i
 }
 function Get-RefusedFrame($Reply, $Record) {
     $fields = [ordered]@{
-        id = $Reply.Id; end = $true; n = 0; refused = [string]$Record.FullyQualifiedErrorId; fatal = $Record.Exception.Message; taint = ($State.Taint -or $State.Cut)
+        id = $Reply.Id; end = $true; n = 0; refused = [string]$Record.FullyQualifiedErrorId; fatal = $Record.Exception.Message
+        taint = ($State.Taint -or $State.Cut)
     }
     if ($Record.TargetObject -is [Collections.IDictionary]) { $fields['detail'] = $Record.TargetObject }
     return Get-Body $fields
