@@ -14,6 +14,7 @@ Run    plan       what, how long, what it disturbs      apply     do it, or do a
        drift      what the world changed                watch     the loop
        destroy    what is named, never all
 See    observe    a snapshot, to plan without hosts
+Reach  bootstrap  what to paste where nothing listens yet
 Try    emulate    a Windows estate right here: new, run, fault, heal, power, clock, advance, log,
                   serve
 
@@ -24,7 +25,7 @@ First time? reconcile emulate new lab && reconcile --estate lab plan
 """
 
 # Command → the module that serves it, in the order of the help. `emulate` has verbs of its own.
-COMMANDS = ("validate", "schema", "plan", "apply", "drift", "watch", "destroy", "observe", "emulate")
+COMMANDS = ("validate", "schema", "plan", "apply", "drift", "watch", "destroy", "observe", "bootstrap", "emulate")
 EMULATE = ("new", "run", "fault", "heal", "power", "clock", "advance", "log", "serve")
 EMULATE_TEXT = """\
 An emulated Windows estate in a folder: hosts, time and faults stay between commands.

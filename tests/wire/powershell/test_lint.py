@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.hosts.bootstrap import listener_block
 from reconciler.wire import powershell
 from tests.wire.powershell.syntax import (
     assigned,
@@ -34,6 +35,7 @@ KNOWN: dict[str, Any] = json.loads((HERE / "commands.json").read_text(encoding="
 DOTNET: dict[str, Any] = json.loads((HERE / "dotnet.json").read_text(encoding="utf-8"))
 SHIPPED = sorted(Path(powershell.__file__).parent.glob("*.ps1"))
 SCRIPTS = {path.name: path.read_text(encoding="ascii") for path in SHIPPED}
+SCRIPTS["the block to paste"] = listener_block("plant-lyn-02.example.net", sources=["10.60.0.0/16", "LocalSubnet"])
 AUTOMATIC = {"_", "null", "true", "false", "pid", "psversiontable", "executioncontext", "myinvocation", "erroractionpreference", "progresspreference"}
 PROVED = {
     *("-eq", "-ne", "-ge", "-le", "-gt", "-lt", "-ceq", "-cne", "-contains", "-notcontains", "-ccontains", "-cnotcontains"),
