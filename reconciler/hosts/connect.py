@@ -1,0 +1,159 @@
+"""The way of one controller to its hosts, by their `connection`: the engine's `Connect` for hosts that are real, or served as if they were.
+
+    async with connections(vault, clock) as reach:
+        environment = Environment(..., connect=reach)
+
+`session: persistent` keeps a session after it was used, for the next who asks for the same host; `per-look` (the default) ends it. A kept
+one is greeted again when it is taken up, and replaced between batches once it is worn. Nothing here reads manifests or prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import anyio
+
+from reconciler.core.errors import TransportError, Unreachable
+from reconciler.core.resources import Host
+from reconciler.core.transport import Clock, Secrets, Target, Writer
+from reconciler.hosts.breaker import Breaker
+from reconciler.hosts.credentials import SignIns
+from reconciler.hosts.session import Session
+from reconciler.hosts.winrm.channel import Texts, WinrmChannel
+from reconciler.hosts.winrm.errors import BadConnection, OutOfTime
+from reconciler.hosts.winrm.journal import Journal
+from reconciler.hosts.winrm.line import Line, Workers
+from reconciler.hosts.winrm.way import Way, way_to
+
+AT_ONCE = 64  # requests under way
+OPENING = 150.0  # seconds from the first packet to the hello
+BATCHES, AGE, MEMORY = 500, timedelta(hours=1), 512 * 2**20  # a process is replaced after so much
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`folder`: where relative files of `connection` lie. `journal`: where shell ids are kept; None: nowhere. `texts` and `workers` are for tests."""
+
+    folder: Path = Path()
+    journal: Path | None = None
+    at_once: int = AT_ONCE
+    opening: float = OPENING
+    texts: Texts | None = None
+    workers: Workers | None = None
+
+
+@dataclass
+class _Kept:
+    """An open session and what it runs over."""
+
+    target: Target
+    channel: WinrmChannel
+    session: Session
+    since: datetime
+
+    def worn(self, now: datetime) -> bool:
+        used = self.session.hello.raw.get("ws")
+        memory = used if isinstance(used, int) else 0
+        taint = bool(self.session.hello.raw.get("taint"))
+        return self.channel.broken or taint or self.channel.batches >= BATCHES or now - self.since >= AGE or memory >= MEMORY
+
+
+@dataclass
+class Connections:
+    """Call it with a target. `signins.reset()`: a person says that refused credentials may be tried again."""
+
+    secrets: Secrets
+    clock: Clock
+    options: Options = Options()
+    signins: SignIns = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.signins = SignIns(self.secrets)
+        self._journal = Journal(self.options.journal)
+        self._workers = self.options.workers or Workers(anyio.CapacityLimiter(self.options.at_once))
+        self._breakers: dict[str, Breaker] = {}
+        self._kept: dict[str, list[_Kept]] = {}
+
+    def __call__(self, target: Target) -> AbstractAsyncContextManager[Writer]:
+        return self._opened(target)
+
+    @asynccontextmanager
+    async def _opened(self, target: Target) -> AsyncIterator[Writer]:
+        way = way_to(target.host, self.options.folder)
+        breaker = self._breakers.setdefault(target.host.name, Breaker(target.host.name, self.clock))
+        with breaker.watching():
+            kept = await self._taken(target) or await self._begun(target, way)
+        sound = False
+        try:
+            yield kept.session
+            sound = True
+        finally:
+            if sound and target.host.connection.options.get("session") == "persistent" and not kept.worn(self.clock.now()):
+                self._kept.setdefault(target.host.name, []).append(kept)
+            else:
+                await kept.channel.close()
+
+    async def _taken(self, target: Target) -> _Kept | None:
+        """A session that was kept for this target, greeted again; one that does not answer, or is worn, is closed."""
+        while waiting := self._kept.get(target.host.name):
+            kept = waiting.pop()
+            if kept.target == target and not kept.worn(self.clock.now()):
+                try:
+                    await kept.session.greet()
+                except Unreachable:
+                    await kept.channel.close()
+                    continue
+                return kept
+            await kept.channel.close()
+        return None
+
+    async def _begun(self, target: Target, way: Way) -> _Kept:
+        channel = WinrmChannel(Line(way, self.signins, self._workers), self._journal, self.options.texts)
+        try:
+            with anyio.move_on_after(self.options.opening):
+                await channel.start()
+                session = await Session.open(channel, target, self.secrets, self.clock)
+                return _Kept(target, channel, session, self.clock.now())
+        except BaseException:
+            await channel.close()
+            raise
+        await channel.close()
+        raise OutOfTime(f"{way.host}: no session within {self.options.opening:.0f} s")
+
+    async def aclose(self) -> None:
+        """Ends what was kept."""
+        everything = [kept for waiting in self._kept.values() for kept in waiting]
+        self._kept.clear()
+        async with anyio.create_task_group() as group:
+            for kept in everything:
+                group.start_soon(kept.channel.close)
+        self._journal.close()
+
+
+@asynccontextmanager
+async def connections(secrets: Secrets, clock: Clock, options: Options = Options()) -> AsyncIterator[Connections]:
+    made = Connections(secrets, clock, options)
+    try:
+        yield made
+    finally:
+        await made.aclose()
+
+
+def by_transport(transports: dict[str, Callable[[Target], AbstractAsyncContextManager[Writer]]]) -> Callable[[Target], AbstractAsyncContextManager[Writer]]:
+    """One Connect out of several, chosen by `connection.transport`."""
+
+    def chosen(target: Target) -> AbstractAsyncContextManager[Writer]:
+        found = transports.get(target.host.connection.transport)
+        if found is None:
+            raise _unknown(target.host)
+        return found(target)
+
+    return chosen
+
+
+def _unknown(host: Host) -> TransportError:
+    return BadConnection(f"{host.name}: this version knows no transport {host.connection.transport}")

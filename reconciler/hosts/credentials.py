@@ -1,0 +1,103 @@
+"""Signing in without locking anybody out: the first attempt of a principal goes alone, and what was refused twice is not tried again.
+
+A principal is a name with one value of its secret. `SignIns` lives as long as the process and is shared by all hosts. After a 401 the
+credential's source is asked once more; with nothing new one second host may try; another 401 stops all hosts until `reset`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets as random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar, runtime_checkable
+
+import anyio
+
+from reconciler.core.calls import Secret
+from reconciler.core.transport import Secrets
+from reconciler.hosts.winrm.errors import SignInRefused, SignInStopped
+
+T = TypeVar("T")
+ENOUGH = 2  # refusals until a principal stops
+
+
+@runtime_checkable
+class Renewable(Protocol):
+    """Secrets that can ask a source again."""
+
+    async def renew(self, secret: Secret) -> str: ...
+
+
+@dataclass
+class _Principal:
+    lock: anyio.Lock = field(default_factory=anyio.Lock)
+    proven: bool = False
+    refused: int = 0
+
+    @property
+    def stopped(self) -> bool:
+        return self.refused >= ENOUGH
+
+
+class SignIns:
+    """What this process knows of principals. Values are kept as digests under a key of this process."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+        self._key = random.token_bytes(32)
+        self._known: dict[tuple[str, bytes], _Principal] = {}
+
+    def reset(self) -> None:
+        """Somebody says that it may be tried again."""
+        self._known.clear()
+
+    async def through(self, name: str, secret: Secret | None, act: Callable[[str], Awaitable[T]]) -> T:
+        """`act` with the secret's value, alone while the principal is not proven. Raises SignInRefused, SignInStopped, SecretUnavailable."""
+        value = "" if secret is None else await self._secrets.resolve(secret)
+        principal = self._of(name, value)
+        if principal.proven:
+            try:
+                return await act(value)
+            except SignInRefused:
+                principal.proven = False
+        async with principal.lock:
+            return await self._alone(principal, name, secret, value, act)
+
+    async def _alone(self, principal: _Principal, name: str, secret: Secret | None, value: str, act: Callable[[str], Awaitable[T]]) -> T:
+        self._check(principal, name)
+        try:
+            return await self._tried(principal, value, act)
+        except SignInRefused:
+            renewed = await self._renewed(secret, value)
+            if renewed is None:
+                raise
+        other = self._of(name, renewed)
+        async with other.lock:
+            self._check(other, name)
+            return await self._tried(other, renewed, act)
+
+    async def _tried(self, principal: _Principal, value: str, act: Callable[[str], Awaitable[T]]) -> T:
+        try:
+            done = await act(value)
+        except SignInRefused:
+            principal.proven = False
+            principal.refused += 1
+            raise
+        principal.proven, principal.refused = True, 0
+        return done
+
+    async def _renewed(self, secret: Secret | None, value: str) -> str | None:
+        """Another value than the refused one, if the source has one by now."""
+        if secret is None or not isinstance(self._secrets, Renewable):
+            return None
+        renewed = await self._secrets.renew(secret)
+        return None if hmac.compare_digest(renewed.encode(), value.encode()) else renewed
+
+    def _check(self, principal: _Principal, name: str) -> None:
+        if principal.stopped:
+            raise SignInStopped(f"{name} was refused {principal.refused} times: no host is tried with it any more, so that the account is not locked")
+
+    def _of(self, name: str, value: str) -> _Principal:
+        return self._known.setdefault((name, hmac.digest(self._key, value.encode("utf-8", "surrogatepass"), hashlib.sha256)), _Principal())
