@@ -74,6 +74,7 @@ class Call:
     select: Select = ()
     good: Good | None = None
     seconds: int | None = None  # deadline of this call; None: the invoker's own (120 s)
+    spelled: str = field(default="", init=False, repr=False, compare=False)  # its canonical form, kept by `snapshot.call_key`
 
 
 @dataclass(frozen=True, slots=True)

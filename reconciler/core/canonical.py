@@ -18,7 +18,6 @@ from pydantic import BaseModel
 from reconciler.core.calls import Argv, Later, Out, Secret
 from reconciler.core.errors import Defect
 
-
 AS_IS = frozenset((str, int, bool, float, type(None)))  # most of what there is
 
 

@@ -6,6 +6,7 @@ Sources: eflow-domain 3, 6 and 8 (what answers before and after the restart), wi
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from reconciler.core.calls import Answer, Cmdlet
 from reconciler.core.observations import Ask, Capability, CapabilityState, Facts
@@ -17,6 +18,12 @@ GET_NAT = Cmdlet("Get-NetNat")
 GET_DHCP = Cmdlet("Get-DhcpServerSetting")
 VERIFY_EFLOW = Cmdlet("Verify-EflowVm")
 
+# Proofs, each made once: the same question of every host is one object.
+VMHOST = Ask(GET_VMHOST(select=("Name", "LogicalProcessorCount")), tolerate=True)
+NATS = Ask(GET_NAT(select=("Name", "InternalIPInterfaceAddressPrefix")), tolerate=True)
+DHCP_SETTING = Ask(GET_DHCP(select=("IsDomainJoined", "IsAuthorized")), tolerate=True)
+EFLOW_VERIFIED = Ask(VERIFY_EFLOW(), tolerate=True)
+
 WORDS = (GET_VMHOST, GET_FEATURE, GET_OPTIONAL, GET_NAT, GET_DHCP, VERIFY_EFLOW)
 
 ABSENT_COMMAND = "CommandNotFoundException"
@@ -27,7 +34,12 @@ PENDING = ("InstallPending", "EnablePending")
 
 def feature_ask(name: str, optional: str, facts: Facts) -> Ask:
     """The state of a role (server) or optional feature (client); an unknown name answers nothing on both."""
-    if facts.is_server:
+    return _feature_ask(name, optional, facts.is_server)
+
+
+@cache
+def _feature_ask(name: str, optional: str, is_server: bool) -> Ask:
+    if is_server:
         return Ask(GET_FEATURE(Name=name, select=("Name", "InstallState")), tolerate=True)
     return Ask(GET_OPTIONAL(Online=True, FeatureName=optional, select=("FeatureName", "State")), tolerate=True)
 
@@ -57,21 +69,21 @@ def _by_feature(answers: Sequence[Answer], facts: Facts) -> CapabilityState:
 
 def _hyper_v(facts: Facts) -> Iterable[Ask]:
     yield feature_ask("Hyper-V", "Microsoft-Hyper-V", facts)
-    yield Ask(GET_VMHOST(select=("Name", "LogicalProcessorCount")), tolerate=True)
+    yield VMHOST
 
 
 def _winnat(facts: Facts) -> Iterable[Ask]:
     yield feature_ask("Hyper-V", "Microsoft-Hyper-V", facts)
-    yield Ask(GET_NAT(select=("Name", "InternalIPInterfaceAddressPrefix")), tolerate=True)
+    yield NATS
 
 
 def _dhcp(facts: Facts) -> Iterable[Ask]:
     yield feature_ask("DHCP", "DHCP", facts)
-    yield Ask(GET_DHCP(select=("IsDomainJoined", "IsAuthorized")), tolerate=True)
+    yield DHCP_SETTING
 
 
 def _eflow(facts: Facts) -> Iterable[Ask]:
-    yield Ask(VERIFY_EFLOW(), tolerate=True)
+    yield EFLOW_VERIFIED
 
 
 def _read_eflow(answers: Sequence[Answer], facts: Facts) -> CapabilityState:

@@ -36,11 +36,12 @@ def call_json(call: AnyCall) -> dict[str, Any]:
 
 def call_key(call: AnyCall) -> str:
     """The canonical form of a question. A fleet asks the same few questions again and again: each is spelled once."""
-    if type(call) is Call:
+    if type(call) is not Call:
+        return canonical(call_json(call))
+    if not call.spelled:
         said = _said(call.parameters)
-        if said is not None:
-            return _spelled(call.name, said, call.select)
-    return canonical(call_json(call))
+        object.__setattr__(call, "spelled", canonical(call_json(call)) if said is None else _spelled(call.name, said, call.select))
+    return call.spelled
 
 
 def _said(parameters: Mapping[str, Any]) -> tuple[Any, ...] | None:

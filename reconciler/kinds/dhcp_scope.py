@@ -89,9 +89,12 @@ def key(spec: DhcpScope) -> Key:
     return Key(str(IPv4Address(spec.scopeId)))  # refuses what is only known later
 
 
+SCOPES = Ask(GET(select=("ScopeId", "SubnetMask", "Name", "StartRange", "EndRange", "LeaseDuration", "State")), requires=DHCP_SERVER)
+EXCLUSIONS = Ask(GET_EXCLUSION(select=("ScopeId", "StartRange", "EndRange")), requires=DHCP_SERVER)
+
+
 def ask(keys: Collection[Key], facts: Facts) -> Iterable[Ask]:
-    yield Ask(GET(select=("ScopeId", "SubnetMask", "Name", "StartRange", "EndRange", "LeaseDuration", "State")), requires=DHCP_SERVER)
-    yield Ask(GET_EXCLUSION(select=("ScopeId", "StartRange", "EndRange")), requires=DHCP_SERVER)
+    yield from (SCOPES, EXCLUSIONS)
     for one in sorted(keys):
         if _is_address(one):
             yield Ask(GET(ScopeId=str(one), select=("ScopeId",)), absent=NO_SCOPE, requires=DHCP_SERVER)

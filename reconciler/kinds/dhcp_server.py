@@ -86,10 +86,15 @@ class DhcpServerState(Model):
     interfaces: tuple[str, ...]  # as Windows calls what is bound
 
 
+ASKS = (
+    Ask(GET_FEATURE(Name="DHCP", select=("Name", "PostConfigurationNeeded")), requires=DHCP_SERVER),
+    Ask(GET_SETTING(select=("IsDomainJoined", "IsAuthorized")), requires=DHCP_SERVER),
+    Ask(GET_BINDING(select=("InterfaceAlias", "BindingState")), requires=DHCP_SERVER),
+)
+
+
 def ask(keys: Collection[Key], facts: Facts) -> Iterable[Ask]:
-    yield Ask(GET_FEATURE(Name="DHCP", select=("Name", "PostConfigurationNeeded")), requires=DHCP_SERVER)
-    yield Ask(GET_SETTING(select=("IsDomainJoined", "IsAuthorized")), requires=DHCP_SERVER)
-    yield Ask(GET_BINDING(select=("InterfaceAlias", "BindingState")), requires=DHCP_SERVER)
+    return ASKS
 
 
 def parse(answers: Sequence[Answer], facts: Facts) -> Mapping[Key, Present[DhcpServerState]]:

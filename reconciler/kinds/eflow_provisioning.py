@@ -121,11 +121,16 @@ class EflowProvisioningState(Model):
     identityPrivKeyPath: str | None = None
 
 
-def ask(keys: Collection[Key], facts: Facts) -> Iterable[Ask]:
-    yield Ask(VERIFY_EFLOW(), requires=AZURE_EFLOW)
-    yield VM_NOW
+ASKS = (
+    Ask(VERIFY_EFLOW(), requires=AZURE_EFLOW),
+    VM_NOW,
     # grep says 1 for no line and 2 for a file that is not there; whether the guest answered is told by the line of os-release.
-    yield Ask(IN_GUEST(command=LOOK, ignoreError=True, seconds=60), tolerate=True, requires=AZURE_EFLOW)
+    Ask(IN_GUEST(command=LOOK, ignoreError=True, seconds=60), tolerate=True, requires=AZURE_EFLOW),
+)
+
+
+def ask(keys: Collection[Key], facts: Facts) -> Iterable[Ask]:
+    return ASKS
 
 
 def parse(answers: Sequence[Answer], facts: Facts) -> Mapping[Key, Present[EflowProvisioningState]]:

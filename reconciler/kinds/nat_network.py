@@ -93,9 +93,11 @@ def key(spec: NatNetwork) -> Key:
     return Key(spec.name.casefold())
 
 
+ASKS = (Ask(GET(select=("Name", "InternalIPInterfaceAddressPrefix")), requires=WINNAT), Ask(GET_MAPPING(select=MAPPING), requires=WINNAT))
+
+
 def ask(keys: Collection[Key], facts: Facts) -> Iterable[Ask]:
-    yield Ask(GET(select=("Name", "InternalIPInterfaceAddressPrefix")), requires=WINNAT)
-    yield Ask(GET_MAPPING(select=MAPPING), requires=WINNAT)
+    return ASKS
 
 
 def parse(answers: Sequence[Answer], facts: Facts) -> Mapping[Key, Present[NatNetworkState]]:
