@@ -18,7 +18,7 @@ from reconciler.core.changes import Changes
 from reconciler.core.diagnostics import Severity
 from reconciler.core.errors import Defect
 from reconciler.core.ids import Key
-from reconciler.core.model import Model
+from reconciler.core.model import FieldMarks, Model, fields
 from reconciler.core.observations import Ask, Capability, Facts, Present
 
 S = TypeVar("S", bound=Model)
@@ -135,6 +135,12 @@ class World(Protocol):
     def seen(self, kind: str) -> Mapping[Key, Any]:
         """What is there now, foreign objects too."""
 
+    def seen_as(self, one: Declared[Any]) -> Any:
+        """What a declared resource is now, also where it is still there under a former key; None where it is not there."""
+
+    def ends_as(self, one: Declared[Any]) -> Any:
+        """What a declared resource is in the end state that the plan can reach; None where it is not there then."""
+
     def answer(self, ask: Ask) -> Answer:
         """The answer to one of the rule's own asks."""
 
@@ -181,6 +187,11 @@ class Kind(Generic[S, T]):
         return self.spec.__name__
 
 
+def _marks(kind: Kind[Any, Any]) -> Mapping[str, FieldMarks]:
+    spec: type[Model] = kind.spec
+    return fields(spec)
+
+
 class Registry(Mapping[str, Kind[Any, Any]]):
     """The kinds by name, in the order they were registered, and the rules across kinds with the `words` that these ask."""
 
@@ -189,6 +200,8 @@ class Registry(Mapping[str, Kind[Any, Any]]):
         for kind in kinds:
             if kind.name in self._kinds:
                 raise Defect(f"two kinds are called {kind.name}")
+            if untold := [name for name, mark in _marks(kind).items() if mark.managed and name not in kind.state.model_fields]:
+                raise Defect(f"the kind {kind.name} manages {', '.join(untold)}, and its state {kind.state.__name__} has no such field")
             self._kinds[kind.name] = kind
         self._words = tuple(words)
         self.rules: tuple[Rule[Any], ...] = (*(rule for kind in self._kinds.values() for rule in kind.rules), *rules)

@@ -98,7 +98,7 @@ class HostRun:
         self.tried = 0  # connections in a row that did not come about
         self.patience = AT_FIRST
         self.lost = env.clock.now()
-        self.begun: set[ResourceId] = set()  # what this run made, and showed only then what else it lacks
+        self.begun: set[ResourceId] = set()  # what this run made: nobody leans on it yet
         self.tally = _Tally(blocked=[step.id for step in host.steps if step.blocked])
 
     def say(self, what: Happening, **more: object) -> None:
@@ -337,9 +337,11 @@ class HostRun:
         started = self.env.clock.now()
         try:
             if step.verb.records:
+                ours = self._done_unseen(session, step)
                 await note(session, step)
-                self.tally.noted.append(step.id)
-                self.say(Happening.RECORDED, id=step.id, index=index, of=len(order))
+                (self.tally.done if ours else self.tally.noted).append(step.id)
+                text = "before the line broke; recorded" if ours else ""
+                self.say(Happening.DONE if ours else Happening.RECORDED, id=step.id, index=index, of=len(order), text=text)
                 return
             usual = (step.usual[0].total_seconds(), step.usual[1].total_seconds())
             self.say(Happening.STEP, id=step.id, index=index, of=len(order), text=step.verb.value, usual=usual)
@@ -356,8 +358,14 @@ class HostRun:
             await self._failed(session, step, SecretMissing(str(missing)))
             return
         self.tally.done.append(step.id)
+        self.begun |= {step.id} if step.verb is Verb.CREATE else set()
         self.tally.drops = 0
         self.say(Happening.DONE, id=step.id, index=index, of=len(order), seconds=(self.env.clock.now() - started).total_seconds())
+
+    def _done_unseen(self, session: Session, step: Step) -> bool:
+        """Whether this very run did it and only lost the answer: what is left is to record it."""
+        planned, record = self.expected.get(step.id), session.view.records.by_id.get(step.id)
+        return planned is not None and planned.verb.acts and record is not None and record.plan == self.plan_id and record.phase == INTENT
 
     async def _greeted(self, session: Session) -> tuple[Desired, HostView]:
         await session.writer.greet()
@@ -382,7 +390,6 @@ class HostRun:
                 break
             if self.env.clock.now() >= end:
                 if came_to_light(step, left):
-                    self.begun |= {step.id} if step.verb is Verb.CREATE else set()
                     return  # the next round's business, the intent stands open
                 still = ", ".join(change.path for change in left.changes) or left.why
                 raise StepFailed(None, None, None, f"every call went well, and the host still shows a difference: {still}")

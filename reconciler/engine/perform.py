@@ -15,6 +15,7 @@ from typing import Any
 import anyio
 
 from reconciler.core.calls import Answer, AnyCall, Call, CallError, LedgerCall, Out
+from reconciler.core.canonical import plain
 from reconciler.core.ids import ResourceId
 from reconciler.core.kinds import Action
 from reconciler.core.observations import Unseen
@@ -28,6 +29,7 @@ from reconciler.engine.identity import record as machine_record
 from reconciler.engine.ledger import APPLIED, INTENT, Record, drop, put, recorded_spec
 from reconciler.engine.shapes import shape
 from reconciler.engine.view import HostView, refresh
+from reconciler.signatures import check_call
 
 LEASE = 120.0  # seconds that a lease is taken for, and renewed after half of it
 BATCH = timedelta(seconds=150)  # deadline of attached calls that name none
@@ -157,7 +159,8 @@ async def note(session: Session, step: Step) -> None:
 
 
 async def perform(session: Session, step: Step) -> None:
-    """Run a step's actions in order. The intent is on the host before the first act."""
+    """Run a step's actions in order. The intent is on the host before the first act; no call that Windows does not know is sent."""
+    _known_to_windows(session, step)
     await _acknowledge(session, step)
     before: list[AnyCall] = [*_machine(session), put(session.desired.fleet.name, _intent(session, step))]
     for position, batch in _batches(step.actions, step.gone):
@@ -173,6 +176,18 @@ async def perform(session: Session, step: Step) -> None:
         await _until(session, step, batch[-1])
     await _flush(session, step, before)
     _done(session, step)
+
+
+def _known_to_windows(session: Session, step: Step) -> None:
+    """Law 6 at the last moment: a kind from elsewhere may say what no cmdlet takes, or what its own vocabulary lacks."""
+    allowed = set(session.desired.registry.words())
+    for action in step.actions:
+        for call in action.calls:
+            wrong = check_call(call) if isinstance(call, Call) else []
+            if not isinstance(call, LedgerCall) and call.name not in allowed:
+                wrong = [f"{call.name} is not among the words of the kind {step.id.kind}", *wrong]
+            if wrong:
+                raise StepFailed(action, None, None, f"a defect of the kind {step.id.kind}, nothing was done: {'; '.join(wrong)}")
 
 
 async def finish(session: Session, step: Step) -> None:
@@ -350,10 +365,17 @@ async def _until(session: Session, step: Step, action: Action) -> None:
         if present is not None and all(value == getattr(present.state, name) for name, value in action.until.items()):
             return
         if session.env.clock.now() >= end:
-            wanted = ", ".join(f"{name} {value}" for name, value in action.until.items())
-            raise StepFailed(action, None, None, f"{action.summary} did not show {wanted} within {int(action.within.total_seconds())} s")
+            seen = None if present is None else present.state
+            told = "; ".join(f"{name} {_plainly(value)} was awaited, {_plainly(getattr(seen, name, None))} is seen" for name, value in action.until.items())
+            raise StepFailed(action, None, None, f"{action.summary}: after {int(action.within.total_seconds())} s {told}")
         await session.keep_lease()
         await session.wait(step.id, pauses.pop(0) if len(pauses) > 1 else pauses[0])
+
+
+def _plainly(value: object) -> str:
+    """A value as a person reads it."""
+    shown = plain(value)
+    return "nothing" if shown is None else ", ".join(map(str, shown)) if isinstance(shown, list) else str(shown)
 
 
 # -- jobs

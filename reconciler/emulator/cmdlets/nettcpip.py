@@ -263,4 +263,6 @@ def set_dns(machine: Machine, bound: Bound) -> None:
     for found in select(machine, bound, rows, "MSFT_DNSClientServerAddress", filters):
         adapter = machine.adapter_at(found["InterfaceIndex"])
         if adapter is not None:
-            adapter.dns = [] if bound.on("ResetServerAddresses") else list(bound.get("ServerAddresses", []))
+            # Servers that were leased come back with a reset (unverified); which these were, only the lease knows: its gateway here.
+            leased = [adapter.gateway] if adapter.dhcp and adapter.gateway else []
+            adapter.dns = leased if bound.on("ResetServerAddresses") else list(bound.get("ServerAddresses", []))
