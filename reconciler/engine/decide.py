@@ -67,11 +67,11 @@ def _notes(view: HostView) -> tuple[str, ...]:
 
 
 def _unended(view: HostView) -> tuple[Diagnostic, ...]:
-    """What an earlier run began and nobody saw the end of: killed, or failed there. It is looked at anew like everything else."""
-    busy = {job.resource for job in view.hello.jobs if job.active}
-    begun = (r for r in view.records.by_id.values() if r.phase == INTENT and str(r.id) not in busy)
+    """What an earlier run began and did not see done: killed, or failed there. What has a job on the host is told of by its step."""
+    jobs = {job.resource for job in view.hello.jobs}
+    begun = (r for r in view.records.by_id.values() if r.phase == INTENT and str(r.id) not in jobs)
     return tuple(
-        Diagnostic(UNENDED, Severity.NOTE, f"run {r.plan} began {r.id.local} on {r.id.host} and did not see it end: it is looked at anew", subject=str(r.id))
+        Diagnostic(UNENDED, Severity.NOTE, f"run {r.plan} began {r.id.local} on {r.id.host} and did not see it done: it is looked at anew", subject=str(r.id))
         for r in begun
     )
 

@@ -141,7 +141,7 @@ def silent(host: str) -> HostPlan:
 
 def replaced(host: str = "edge-01", leave: bool = False) -> HostPlan:
     """A field that is fixed at deploy: a replace that loses the guest."""
-    block = None if leave else Block("PLN010", f"wants --replace {host}/EflowVm", f"reconcile apply {host} --replace {host}/EflowVm")
+    block = None if leave else Block("PLN020", "a replace loses the guest's disk", f"--replace {host}/EflowVm")
     found = step(
         host,
         "EflowVm",

@@ -57,6 +57,7 @@ def test_a_second_place_above_is_quoted_in_the_order_of_lines() -> None:
         "   |                                                            -------------- the host has it here",
         "11 |     NatNetwork/eflow: {switchName: eflw}",
         "   |                                    ^^^^",
+        "   = more: docs/rules/NET001.md",
     ]
 
 
@@ -65,6 +66,7 @@ def test_two_places_on_one_line_are_marked_on_one_line() -> None:
     assert text_of(found).splitlines()[3:] == [
         "   |                            --------------  ^^^^^^^^^^ here",
         "   |                            it brings DHCP",
+        "   = more: docs/rules/EFL013.md",
     ]
 
 
@@ -90,7 +92,29 @@ def test_equal_findings_of_many_hosts_are_told_once_with_their_number() -> None:
     found = Diagnostic("EFL090", Severity.WARNING, "past its end of support", at(10, 5, 3))
     text = text_of(*(replace(found, subject=f"shop-{n:03}/EflowVm") for n in range(204)))
     assert text.splitlines()[0] == f"{'warning[EFL090]: past its end of support':<91}204 hosts"
-    assert text.count("EFL090") == 1
+    assert text.count("warning[EFL090]") == 1
+
+
+def test_a_warning_that_stands_in_several_places_is_one_frame_with_all_of_them() -> None:
+    found = [
+        Diagnostic("EFL090", Severity.WARNING, f"EFLOW on {host} is old", at(line, 5, 3), subject=f"{host}/EflowVm")
+        for host, line in (("edge-01", 10), ("edge-02", 11), ("edge-03", 11))
+    ]
+    lines_ = text_of(*found).splitlines()
+
+    assert lines_[0] == f"{'warning[EFL090]: EFLOW on HOST is old':<93}3 hosts"
+    assert "   = also: specs/azure.yaml:11:5" in lines_
+    assert text_of(*found).count("warning[") == 1
+
+
+def test_an_error_is_told_at_every_place_that_has_to_be_mended() -> None:
+    found = [error("EFL012", "its own gateway", at(line, 5, 3), subject=f"edge-{line}/EflowVm") for line in (10, 11)]
+
+    assert text_of(*found).count("error[EFL012]") == 2
+
+
+def test_what_is_no_rule_names_no_page() -> None:
+    assert "docs/rules" not in text_of(DANGLING)
 
 
 def test_errors_come_before_warnings() -> None:

@@ -39,12 +39,13 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be applied. `saved`: the file of a plan that was read and agreed to before."""
+    """What is to be applied. `saved`: the file of a plan that was read and agreed to before. `aside`: what a person must know of it."""
 
     plan: Plan
     linked: Linked
     request: Request
     saved: str = ""
+    aside: str = ""
 
 
 def command(session: Session, selection: Selection, yes: Yes = False, replace: Replace = None, max_disruption: MaxDisruption = "") -> int:
@@ -82,11 +83,19 @@ def run(session: Session, job: Job, env: Environment, said: Said, *, yes: bool) 
     if not session.json:
         view = PlanView(said, session.line, next=not _runs(job.plan), brief=session.common.quiet)
         show(session, job.plan, view)
+        _aside(session, job)
     if job.plan.exit_code == 1 or not _runs(job.plan):
         return _nothing(session, job.plan)
     if not yes and asks(job.plan) and session.screen.ask(f"\n{question(job.plan)}") != "yes":
         return _declined(session, job.plan)
     return _do(session, job, env, said)
+
+
+def _aside(session: Session, job: Job) -> None:
+    page = session.screen.page()
+    if job.aside:
+        page.say(job.aside, "yellow", hang=4)
+    session.screen.show(page)
 
 
 def _runs(plan: Plan) -> bool:
@@ -134,4 +143,5 @@ def _end(session: Session, job: Job, ended: Ended[RunReport], running: list[str]
             session.screen.text("\n")
         report_page(page, report, job.plan, said, session.line, job.saved)
         session.screen.show(page)
+        _aside(session, job)
     return report.exit_code

@@ -12,9 +12,11 @@ from reconciler.cli.options import Selection
 from reconciler.cli.requests import request, resource_id
 from reconciler.cli.running import run_async
 from reconciler.cli.session import Session
+from reconciler.cli.views.words import names
 from reconciler.core.diagnostics import error
 from reconciler.core.errors import Refused
 from reconciler.core.ids import ResourceId
+from reconciler.core.plan import Plan, Verb
 from reconciler.engine.planning import make_plan
 
 Ids = Annotated[list[str], typer.Argument(metavar="HOST/KIND[/NAME]…", help="What is to be deleted.")]
@@ -33,4 +35,13 @@ def command(session: Session, ids: Ids, yes: Yes = False) -> int:
     with session.environment() as env:
         plan = run_async(make_plan, session.linked, asked, env)
         said = replace(session.said(Selection(targets=list(ids))), verb="destroy")
-        return run(session, Job(plan, session.linked, asked), env, said, yes=yes)
+        return run(session, Job(plan, session.linked, asked, aside=_declared(session, plan)), env, said, yes=yes)
+
+
+def _declared(session: Session, plan: Plan) -> str:
+    """That what goes now comes back, where its declaration stays."""
+    wanted = {r.id for each in session.linked.resources.values() for r in each}
+    back = [str(step.id) for step in plan.steps() if step.verb is Verb.DELETE and not step.blocked and step.id in wanted]
+    if not back:
+        return ""
+    return f"{names(back)} {'is' if len(back) == 1 else 'are'} still declared: the next apply makes {'it' if len(back) == 1 else 'them'} again"

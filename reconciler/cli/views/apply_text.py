@@ -8,6 +8,7 @@ from dataclasses import replace
 from reconciler.cli.hints import Said
 from reconciler.cli.views.frames import Lines, frames
 from reconciler.cli.views.page import Page
+from reconciler.cli.views.plan_next import blocked_next
 from reconciler.cli.views.plan_text import specs_text
 from reconciler.cli.views.words import clipped, clock, count, moment, names, one_line, span, span_seconds, stamp, took
 from reconciler.core.diagnostics import Diagnostic
@@ -34,6 +35,7 @@ SHOWN = {
     Happening.UNSEEN: "not seen",
 }
 WIDTH = 100  # of a log's line; what is cut off one stands in the report, or is said with -v
+REASONS = 6  # blocked steps of a host whose reason the end of a run repeats
 MUTE = (Happening.LEASED, Happening.ACTION, Happening.REBOOTED)  # said with -v only, or said better by another
 
 
@@ -75,7 +77,9 @@ def _text(event: Event) -> str:
         case Happening.STEP:
             place = f" {event.index}/{event.of}" if event.of else ""
             return place + (f", usual {span_seconds(event.usual)}" if event.usual else "")
-        case Happening.DONE | Happening.REBOOTED | Happening.CONVERGED:
+        case Happening.DONE:
+            return f" {event.text}" if event.text else ""
+        case Happening.REBOOTED | Happening.CONVERGED:
             return ""
         case Happening.ACTION:
             return f": {event.action}, {event.text}"
@@ -129,8 +133,22 @@ def report_page(page: Page, report: RunReport, plan: Plan, said: Said, lines: Li
     for host in report.hosts:
         if not host.converged:
             page.say(f"{host.host}: {host_line(host, by_host.get(host.host))}", indent=2, hang=4)
-    for text in _next(report, said):
+            _reasons(page, host, by_host.get(host.host))
+    for text, aside in _next(report, plan, said):
         page.exact((text, "bold cyan"))
+        if aside:
+            page.say(aside, "dim", indent=6, hang=6)
+
+
+def _reasons(page: Page, report: HostReport, plan: HostPlan | None) -> None:
+    """Why what the plan had blocked was: each reason once, without what only waits for it."""
+    steps = [step for step in plan.steps if step.blocked and not step.blocked.by and step.id in report.blocked] if plan else []
+    for step in steps[:REASONS]:
+        block = step.blocked
+        if block is not None:
+            page.say(f"{step.id.local}: {block.code}: {one_line(block.message)}", "magenta", indent=4, hang=6)
+    if len(steps) > REASONS:
+        page.say(f"and {len(steps) - REASONS} more, as the plan says", indent=4)
 
 
 def _with_standing(found: Diagnostic, host: HostReport, plans: Mapping[str, HostPlan], said: Said) -> Diagnostic:
@@ -185,13 +203,20 @@ def _verdict(report: RunReport, plan: Plan) -> str:
     return f"{outage}. Looked again: nothing left to do."
 
 
-def _next(report: RunReport, said: Said) -> Iterable[str]:
+def _next(report: RunReport, plan: Plan, said: Said) -> Iterable[tuple[str, str]]:
     running = {job: id for host in report.hosts for id, job in host.running.items()}
     if report.exit_code == 130:
         note = f"    (joins {names(sorted(running))})" if running else ""
-        yield f"Next: {said.again(said.verb)}{note}"
+        yield f"Next: {said.again(said.verb)}{note}", ""
     elif any(host.left for host in report.hosts) and report.exit_code == 2:
-        yield f"Next: {said.again('plan')}"
+        yield f"Next: {said.again('plan')}", ""
+    elif report.exit_code == 4:
+        ended = {id for host in report.hosts for id in host.blocked}
+        blocked = next((step for step in plan.steps() if step.id in ended and step.blocked and not step.blocked.by), None)
+        yield blocked_next(blocked, said) if blocked else (f"Next: {said.again('plan')}", "")
+    elif report.exit_code == 5:
+        dark = [host.host for host in report.hosts if host.unseen]
+        yield f"Next, once {'it answers' if len(dark) == 1 else 'they answer'}: {said.again(said.verb)}", ""
 
 
 def stopping(running: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.cli.hints import Said
 from reconciler.cli.views.page import At, Page
-from reconciler.cli.views.plan_text import looked_text, specs_text
+from reconciler.cli.views.plan_text import looked_text, specs_text, unended
 from reconciler.cli.views.step_text import STYLE, change_text, shown_changes
 from reconciler.cli.views.unseen import sign
 from reconciler.cli.views.words import count, one_line
@@ -50,6 +50,7 @@ def drift_code(plan: Plan) -> int:
 
 def drift_page(page: Page, plan: Plan, view: DriftView) -> None:
     page.say(f"{specs_text(plan.specs)} · {looked_text(plan)}", "dim")
+    unended(page, plan)
     for host in plan.hosts:
         if found := _found(host):
             page.blank()

@@ -11,8 +11,9 @@ from itertools import groupby
 
 from rich.cells import cell_len
 
+from reconciler.cli.views.fold import generic_text
 from reconciler.cli.views.page import At, Page
-from reconciler.cli.views.words import count, one_line
+from reconciler.cli.views.words import count, names, one_line, rule_page
 from reconciler.core.diagnostics import Diagnostic, Label, Position, Severity
 
 Lines = Callable[[str, int], "str | None"]
@@ -23,33 +24,52 @@ QUOTED = 400  # characters of a source line that are shown at most
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """A diagnostic and how many hosts it is about; 0: it is about no host, or only said for one."""
+    """A diagnostic and how many hosts it is about; 0: it is about no host, or only said for one. `also`: further places of a warning."""
 
     diagnostic: Diagnostic
     hosts: int
+    also: tuple[Position, ...] = ()
 
 
 def fold(diagnostics: Iterable[Diagnostic]) -> list[Folded]:
-    """Equal but for the subject → one. Worst first, otherwise in the order given."""
-    found: dict[Diagnostic, list[str]] = {}
+    """Equal but for the host → one; of warnings wherever they stand. Worst first, otherwise in the order given."""
+    found: dict[Diagnostic, list[Diagnostic]] = {}
     for item in diagnostics:
-        found.setdefault(replace(item, subject="") if item.position or item.subject.count("/") else item, []).append(item.subject)
-    folded = [Folded(_with_subject(same, subjects), len({s.partition("/")[0] for s in subjects if s})) for same, subjects in found.items()]
-    return sorted(folded, key=lambda f: RANK[f.diagnostic.severity])
+        found.setdefault(_same(item), []).append(item)
+    return sorted((_folded(same, items) for same, items in found.items()), key=lambda f: RANK[f.diagnostic.severity])
 
 
-def _with_subject(same: Diagnostic, subjects: Sequence[str]) -> Diagnostic:
-    return replace(same, subject=subjects[0]) if len(set(subjects)) == 1 else same
+def _same(item: Diagnostic) -> Diagnostic:
+    """What two diagnostics have in common that are told as one."""
+    host = item.subject.partition("/")[0]
+    warned = item.severity in (Severity.WARNING, Severity.NOTE)
+    if not (item.position or item.subject.count("/") or (warned and host)):
+        return item
+    if host:
+        said = (generic_text(text, host) for text in (item.message, item.why, item.help, item.label))
+        item = replace(item, message=next(said), why=next(said), help=next(said), label=next(said))
+    item = replace(item, subject="")
+    return replace(item, position=None, label="", labels=()) if warned else item
+
+
+def _folded(same: Diagnostic, items: Sequence[Diagnostic]) -> Folded:
+    """Of one host in its own words; of several in words that are true of each."""
+    first = items[0]
+    hosts = {item.subject.partition("/")[0] for item in items if item.subject}
+    places = tuple(dict.fromkeys(item.position for item in items if item.position))
+    if len({item.subject for item in items}) > 1:
+        first = replace(first, subject="", message=same.message, why=same.why, help=same.help)
+    return Folded(first, len(hosts), tuple(place for place in places if place != first.position))
 
 
 def frames(page: Page, diagnostics: Iterable[Diagnostic], lines: Lines) -> None:
     """Every diagnostic in a frame of its own, a blank line between two."""
     for item in fold(diagnostics):
         page.blank()
-        frame(page, item.diagnostic, lines, item.hosts)
+        frame(page, item.diagnostic, lines, item.hosts, item.also)
 
 
-def frame(page: Page, item: Diagnostic, lines: Lines, hosts: int = 0) -> None:
+def frame(page: Page, item: Diagnostic, lines: Lines, hosts: int = 0, also: Sequence[Position] = ()) -> None:
     _head(page, item, hosts)
     if item.position:
         _quotes(page, item.position, item.label, item.labels, lines)
@@ -59,8 +79,12 @@ def frame(page: Page, item: Diagnostic, lines: Lines, hosts: int = 0) -> None:
         _note(page, "why", item.why, framed=bool(item.position))
     for term, text in item.details:
         page.term(one_line(term), visible_lines(text))
+    if also:
+        _note(page, "also", names([str(place) for place in also]), framed=bool(item.position))
     if item.help:
         _note(page, "help" if item.position else "next", item.help, framed=bool(item.position))
+    if rule_page(item.code):
+        _note(page, "more", rule_page(item.code), framed=bool(item.position))
 
 
 def _head(page: Page, item: Diagnostic, hosts: int) -> None:

@@ -182,7 +182,7 @@ class Live:
 def _word(event: Event) -> tuple[str, str]:
     match event.what:
         case Happening.DONE:
-            return f"done in {took(event.seconds or 0)}", "green"
+            return f"done {event.text}" if event.seconds is None else f"done in {took(event.seconds)}", "green"
         case Happening.REBOOTED:
             return f"rebooted, away {took(event.seconds or 0)}", "yellow"
         case Happening.CONVERGED:

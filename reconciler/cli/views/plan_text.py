@@ -11,13 +11,14 @@ from reconciler.cli.views.fold import Alike, Group, Sorted, shown_steps, sort_ho
 from reconciler.cli.views.frames import Lines, frames
 from reconciler.cli.views.page import At, Page
 from reconciler.cli.views.plan_next import next_lines
-from reconciler.cli.views.step_text import STYLE, barrier_row, heading, step_rows
+from reconciler.cli.views.step_text import STYLE, barrier_row, heading, record_only, step_rows
 from reconciler.cli.views.unseen import unseen_frame, unseen_row
 from reconciler.cli.views.words import count, extent, names, numbers, one_line, span, times, took
 from reconciler.core.diagnostics import Diagnostic, Severity
 from reconciler.core.ids import ResourceId
 from reconciler.core.kinds import Disruption
 from reconciler.core.plan import Barrier, HostPlan, Plan, SpecsInfo, Step, Summary, Verb
+from reconciler.engine.decide import UNENDED
 from reconciler.engine.planjson import run_duration
 
 
@@ -46,6 +47,7 @@ def plan_page(page: Page, plan: Plan, view: PlanView) -> None:
 def _whole(page: Page, plan: Plan, view: PlanView) -> None:
     found = sort_hosts(plan.hosts)
     page.say(f"{specs_text(plan.specs)} · {view.looked or looked_text(plan)}", "dim")
+    unended(page, plan)
     for group in found.groups:
         if not _brief(group, found):
             page.blank()
@@ -59,6 +61,12 @@ def _whole(page: Page, plan: Plan, view: PlanView) -> None:
     for sentence in _sentences(plan, view):
         page.say(sentence)
     page.blank()
+
+
+def unended(page: Page, plan: Plan) -> None:
+    """Runs that did not end, said before anything else."""
+    for found in (d for d in diagnostics(plan) if d.code == UNENDED):
+        page.say(one_line(found.message), "yellow", hang=4)
 
 
 def specs_text(specs: SpecsInfo) -> str:
@@ -180,7 +188,7 @@ def next_rows(page: Page, plan: Plan, view: PlanView) -> None:
         beside = aside if len(command) + len(aside) + 4 <= page.width else ""
         page.exact((command, "bold cyan"), (f"    {beside}" if beside else "", "dim"))
         if aside and not beside:
-            page.exact((aside, "dim"))
+            page.exact((aside, "dim")) if "reconcile " in aside else page.say(aside, "dim", indent=6, hang=6)
 
 
 def _sentences(plan: Plan, view: PlanView) -> Iterable[str]:
@@ -230,9 +238,11 @@ def _rules(plan: Plan, view: PlanView) -> str:
 
 
 MAIN = (Verb.CREATE, Verb.UPDATE, Verb.REPLACE, Verb.DELETE)
+RECORD = "record"
 EXTRA: Sequence[tuple[str, str]] = (
     ("again", "to run again"),
     ("adopt", "to adopt"),
+    (RECORD, "record only"),
     ("forget", "to forget"),
     ("wait", "to wait for"),
     ("deferred", "deferred"),
@@ -249,7 +259,9 @@ def summary_text(plan: Plan) -> str:
     acting = sum(1 for host in plan.hosts if any(step.runs for step in host.steps))
     on = f" on {count(acting, 'host')}" if acting > 1 else ""
     main = [f"{getattr(summary, verb.word):,} to {verb.word}" for verb in MAIN if getattr(summary, verb.word) or acting == 1]
-    extra = [f"{getattr(summary, name):,} {words}" for name, words in EXTRA if getattr(summary, name)]
+    noted = sum(1 for step in plan.steps() if record_only(step) and not step.blocked)
+    counts = {name: getattr(summary, name, 0) for name, _ in EXTRA} | {"adopt": summary.adopt - noted, RECORD: noted}
+    extra = [f"{counts[name]:,} {words}" for name, words in EXTRA if counts[name]]
     text = ", ".join(filter(None, (", ".join(main) + on if main else "", *extra)))
     text += f" · {count(summary.reboots, 'reboot')}" if summary.reboots else ""
     return text + (f" · worst disruption: {summary.worst}" if summary.worst > Disruption.NONE else "")

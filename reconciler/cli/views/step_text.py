@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.cli.views.fold import Alike, common, generic, generic_text
 from reconciler.cli.views.page import At, Page
-from reconciler.cli.views.words import one_line, span, value
+from reconciler.cli.views.words import one_line, rule_page, span, value
 from reconciler.core.calls import Later, Secret
 from reconciler.core.changes import Cause, Change
 from reconciler.core.kinds import Disruption, Reboot
 from reconciler.core.plan import Barrier, Block, Step, Verb
 from reconciler.core.resources import How, Source
 
+REPLACING = re.compile(r"(?:[;,] or )?(?:reconcile apply \S+ )?--replace \S+.*")
 STYLE = {"+": "green", "~": "yellow", "-/+": "bold red", "-": "red", ">": "yellow"} | {"!": "bold magenta", "=": "blue", ".": "blue"}
 STYLE |= dict.fromkeys("?…»", "cyan")
 MEANING = {
@@ -93,9 +95,18 @@ def _summary(step: Step) -> str:
         return "repair: what a failed attempt left goes"
     if gone(step):
         return "gone from the host"
+    if step.verb is Verb.DELETE and step.why:
+        return one_line(step.why)
+    if record_only(step):
+        return "record only: as declared, and our record follows"
     if step.verb in MEANING:
         return MEANING[step.verb]
     return ", ".join(step.action_names) if len(step.actions) > 1 else ""
+
+
+def record_only(step: Step) -> bool:
+    """It is ours, and only what we keep on record of it changes: its protection, or that a run ended which lost the answer."""
+    return step.verb is Verb.ADOPT and not step.foreign
 
 
 def gone(step: Step) -> bool:
@@ -153,8 +164,8 @@ def _remarks(page: Page, step: Step) -> None:
     for loss in step.loses:
         _remark(page, "lost", loss, "red")
     if step.blocked:
-        block_rows(page, step.blocked)
-    elif step.why and step.why != MEANING.get(step.verb):
+        block_rows(page, step.blocked, offered(step))
+    elif step.why and step.verb is not Verb.DELETE and step.why != MEANING.get(step.verb):
         _remark(page, "why", f"{step.why} [{step.code}]" if step.code else step.why)
     if step.foreign:
         _remark(page, "not ours", "it is there and not in our record; applying takes it over")
@@ -166,13 +177,24 @@ def _remarks(page: Page, step: Step) -> None:
         _remark(page, "restart", "Windows may ask for one afterwards")
 
 
-def block_rows(page: Page, block: Block) -> None:
+def offered(step: Step) -> str:
+    """What a person can do about what blocks it. A replace is never offered of what is protected from one."""
+    block = step.blocked
+    protected = step.desired is not None and step.desired.common.lifecycle.prevent_destroy
+    if block is None or not protected or "--replace" not in block.next:
+        return block.next if block else ""
+    return REPLACING.sub("", block.next) or "take lifecycle: {preventDestroy: true} back first, if it is meant"
+
+
+def block_rows(page: Page, block: Block, next: str) -> None:
     if block.by:
         _remark(page, "waits", f"for {block.by}: {block.message}", "magenta")
         return
     _remark(page, "blocked", f"{block.code}: {block.message}", "magenta")
-    if block.next:
-        _remark(page, "next", block.next)
+    if next:
+        _remark(page, "with" if next.startswith("--") else "next", next)
+    if rule_page(block.code):
+        _remark(page, "more", rule_page(block.code))
 
 
 def _remark(page: Page, word: str, text: str, style: str = "") -> None:
@@ -184,7 +206,7 @@ def barrier_row(page: Page, barrier: Barrier, which: str, how_often: str) -> Non
     columns = Columns.of(page.width)
     if barrier.blocked:
         page.row(At(1, "!", STYLE["!"]), At(5, f"reboot: {which}", "bold"), At(columns.source, "reboot", "yellow"))
-        block_rows(page, barrier.blocked)
+        block_rows(page, barrier.blocked, barrier.blocked.next)
         return
     cells = (At(columns.source, "reboot"), At(columns.estimate, span(barrier.usual), right=True))
     page.rule(f"reboot, {how_often}: {which}", cells, "bold yellow")

@@ -5,6 +5,7 @@ Pure. What comes from hosts or manifests passes `one_line`, so that nothing in i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
@@ -18,6 +19,7 @@ from reconciler.core.canonical import duration_text
 from reconciler.core.model import Existing
 from reconciler.wire.text import visible
 
+RULE = re.compile(r"(?:DHC|EFL|HYP|NET)0\d\d|HST1\d\d")
 MINUTE = 60
 HOUR = 3600
 
@@ -25,6 +27,11 @@ HOUR = 3600
 def one_line(text: str) -> str:
     """Somebody else's words on one line: controls made visible, line ends as a sign."""
     return visible(text).strip("\n").replace("\n", " ⏎ ")
+
+
+def rule_page(code: str) -> str:
+    """Where a rule is explained; nothing for a code that is no rule's."""
+    return f"docs/rules/{code}.md" if RULE.fullmatch(code) else ""
 
 
 def clipped(text: str, width: int) -> str:
