@@ -6,10 +6,12 @@ records carry salted hashes, calls that read carry none.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from sys import intern
 from types import MappingProxyType
 from typing import Any
 
@@ -101,7 +103,13 @@ def value_of(data: Any) -> Any:
                 return datetime.fromisoformat(text)
             case {"$bytes": text}:
                 return bytes.fromhex(text)
-    return Row({name: value_of(item) for name, item in data.items()})
+    return Row({intern(name): value_of(item) for name, item in data.items()})
+
+
+@lru_cache(maxsize=1 << 14)
+def _question(key: str) -> tuple[str, Mapping[str, Any]]:
+    """A question by its canonical form, which is JSON: the snapshots of a fleet hold each once."""
+    return key, json.loads(key)
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
@@ -138,8 +146,8 @@ class Snapshot:
         if data.get("format") != FORMAT:
             raise ValueError(f"this is no {FORMAT}: {data.get('format')!r}")
         asks = data.get("asks", ())
-        questions = {canonical(item["ask"]): item["ask"] for item in asks}
-        answers = {canonical(item["ask"]): answer_of(item) for item in asks}
+        asked = [(*_question(json.dumps(item["ask"], sort_keys=True, separators=(",", ":"), allow_nan=False)), answer_of(item)) for item in asks]
+        questions, answers = {key: question for key, question, _ in asked}, {key: answer for key, _, answer in asked}
         return cls(data["host"], datetime.fromisoformat(data["seen"]), data["hello"], answers, questions)
 
     @classmethod
