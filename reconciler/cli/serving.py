@@ -57,7 +57,7 @@ def _call(command: Callable[..., int], name: str, arguments: list[str]) -> int:
 
 
 def _usage(wrong: Exception, name: str) -> int:
-    text = getattr(wrong, "format_message", lambda: str(wrong))()
+    text = getattr(wrong, "format_message", lambda: str(wrong))().removeprefix("Invalid value: ")  # our sentences stand alone
     sys.stderr.write(f"error[CLI011]: {one_line(text)}\n  next        reconcile {name} --help\n")
     return 1
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+from ipaddress import IPv4Address
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -37,6 +40,7 @@ class Field:
     required: bool
     fixed: bool = False
     secret: bool = False
+    form: str = "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +88,10 @@ class Specs:
     def _field(self, model: type[BaseModel], marks: FieldMarks) -> Field:
         info = model.model_fields[marks.name]
         if marks.part is not None:
-            return Field(marks.name, self._part(marks.part), marks.required)
+            return Field(marks.name, self._part(marks.part), marks.required, form="{NAME: {…}}" if marks.part.many else "{…}")
         read = compile_reader(info.annotation, info.metadata, self.model)
         given = marks.source or marks.gather
-        return Field(marks.name, read, marks.required and not given, marks.fixed, _is_secret(info.annotation))
+        return Field(marks.name, read, marks.required and not given, marks.fixed, _is_secret(info.annotation), form_of(info.annotation))
 
     def _part(self, part: Part) -> Reader:
         one = _part_reader(self, part)
@@ -99,6 +103,39 @@ def _later(models: Mapping[type[BaseModel], Reader], model: type[BaseModel]) -> 
         return models[model](reading, node, path)
 
     return read
+
+
+def form_of(annotation: Any) -> str:
+    """How a value of that type is written, as far as its type says: `A | B`, `true`, `{env: NAME}`, `[…]`."""
+    if _is_secret(annotation):
+        return "{env: NAME}"
+    inner = get_args(annotation)
+    origin = get_origin(annotation) or annotation
+    if origin is Annotated:
+        return form_of(inner[0])
+    if origin is Literal:
+        return " | ".join(str(choice) for choice in inner)
+    if isinstance(origin, type):
+        return _form_of_class(origin)
+    forms = [form for each in inner if each is not type(None) and (form := form_of(each)) != "…"]
+    return next((form for form in forms if not form.startswith("{")), forms[0] if forms else "…")  # the short way to write it first
+
+
+def _form_of_class(found: type) -> str:
+    if issubclass(found, Enum):
+        return " | ".join(str(choice.value) for choice in found)
+    forms = (
+        (bool, "true | false"),
+        (int, "NUMBER"),
+        (str, "TEXT"),
+        (IPv4Address, "ADDRESS"),
+        (timedelta, "DURATION"),
+        (BaseModel, "{…}"),
+        (Mapping, "{NAME: …}"),
+        (tuple, "[…]"),
+        (list, "[…]"),
+    )
+    return next((form for base, form in forms if issubclass(found, base)), "…")
 
 
 def _is_secret(annotation: Any) -> bool:
@@ -128,7 +165,8 @@ def missing(reading: Reading, node: Map, at: Node, values: Mapping[str, Any], kn
     """Report every required field that is not written. A field that was written and failed has been reported."""
     absent = [name for name, field in known.items() if field.required and name not in values and _unwritten(node, name)]
     if absent and not node.damaged:
-        reading.fail("MAN006", f"{reading.name(path)} lacks {listed(absent, 'and')}", at, help=f"write {listed(absent, 'and')}")
+        forms = ", ".join(f"{name}: {known[name].form}" for name in absent)
+        reading.fail("MAN006", f"{reading.name(path)} lacks {listed(absent, 'and')}", at, help=f"write {forms}")
     return bool(absent)
 
 

@@ -95,6 +95,17 @@ def test_what_cannot_be_done_is_said_with_a_next_step_and_exit_1(reconcile: Reco
     assert said.out == ""
 
 
+def test_a_sentence_of_ours_stands_alone(reconcile: Reconcile) -> None:
+    assert reconcile("plan", "-l", "tier").err.startswith("error[CLI011]: 'tier' is no label: write KEY=VALUE")
+
+
+def test_who_has_no_manifests_is_told_how_to_begin(reconcile: Reconcile) -> None:
+    said = " ".join(reconcile("--specs", "nowhere", "validate").err.split())
+
+    assert "--specs DIR" in said
+    assert "to begin, write one document of kind Host to nowhere/NAME.yaml" in said
+
+
 def test_shared_options_may_stand_before_the_command(lab: Reconcile) -> None:
     assert lab("--output", "json", "--estate=lab", "-q", "plan").json()["format"] == "reconcile/plan/1"
 

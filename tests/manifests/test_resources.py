@@ -97,6 +97,14 @@ def test_a_required_field_that_is_missing_is_said_at_the_resource(errors: Errors
     ]
 
 
+def test_what_is_missing_is_shown_as_it_is_written(load_text: Any) -> None:
+    found = load_text(HOSTS + "kind: Machine\nmetadata: {name: a}\nspec: {host: edge-01, login: {user: x}, disks: {os: {}}}\n")
+    helps = [d.help for d in found.diagnostics if d.code == "MAN006"]
+
+    assert "write password: {env: NAME}" in helps
+    assert "write size: NUMBER" in helps
+
+
 def test_parts_stay_inside_as_typed_fields(resource: One) -> None:
     written = resource("Machine: {version: '1', login: {user: u, password: {command: [pass, show, x]}}, disks: {os: {size: 20}, data: {size: 30}}}")
     assert written.values["login"] == {"user": "u", "password": Secret("command", ("pass", "show", "x"))}
