@@ -81,10 +81,10 @@ def test_a_pipe_hears_of_a_long_step_when_the_host_says_something_new_and_every_
     for seconds, said in ((5, ""), (20, ""), (40, "Step 1"), (55, "Step 1"), (101, "Step 1"), (116, "Step 1\nStep 2")):
         tell(event(Happening.PROGRESS, seconds, id=VM, action="deploy", text=said, seconds=seconds))
 
-    assert [line.split(" runs, ")[1] for line in out.getvalue().splitlines()] == [
-        '40 s so far (deploy), host says: "Step 1"',
-        '1:41 so far (deploy), host says: "Step 1"',
-        '1:56 so far (deploy), host says: "Step 2"',
+    assert [line.split(" runs for ")[1] for line in out.getvalue().splitlines()] == [
+        '40 s (deploy): "Step 1"',
+        '1:41 (deploy): "Step 1"',
+        '1:56 (deploy): "Step 2"',
     ]
 
 

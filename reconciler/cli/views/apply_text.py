@@ -69,7 +69,7 @@ def _time(event: Event) -> str:
         return ""
     if event.what in (Happening.DONE, Happening.REBOOTED, Happening.FAILED):
         return f" in {took(event.seconds)}"
-    return f", {took(event.seconds)} so far" if event.what is Happening.PROGRESS else ""
+    return f" for {took(event.seconds)}" if event.what is Happening.PROGRESS else ""
 
 
 def _text(event: Event) -> str:
@@ -85,7 +85,7 @@ def _text(event: Event) -> str:
             return f": {event.action}, {event.text}"
         case Happening.PROGRESS:
             last = last_line(event.text)
-            return f" ({event.action})" + (f', host says: "{last}"' if last else "")
+            return f" ({event.action})" + (f': "{last}"' if last else "")
     return f": {event.text}" if event.text else ""
 
 
