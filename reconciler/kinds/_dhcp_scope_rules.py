@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from reconciler.core.addresses import ipv4_network
+from reconciler.core.addresses import masked
 from reconciler.core.calls import Later
 from reconciler.core.diagnostics import Severity
 from reconciler.core.kinds import Declared, Finding, Rule, World
@@ -21,10 +21,7 @@ def _network(declared: Declared[Any]) -> IPv4Network | None:
     scope, mask = declared.spec.scopeId, declared.spec.subnetMask
     if isinstance(scope, Later) or isinstance(mask, Later):
         return None
-    try:
-        return ipv4_network(f"{scope}/{mask}")
-    except ValueError:
-        return None
+    return masked(scope, mask)
 
 
 def _placed(world: World) -> Iterator[tuple[Declared[Any], IPv4Network]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Network
 from typing import Any
 
-from reconciler.core.addresses import ipv4_network_around
+from reconciler.core.addresses import ipv4_network_around, overlap
 from reconciler.core.calls import Cmdlet, Row
 from reconciler.core.diagnostics import Severity
 from reconciler.core.kinds import Declared, Finding, NotSeen, Rule, World
@@ -108,7 +108,7 @@ def _in_network(one: Declared[EflowVm], world: World) -> Iterator[Finding]:
             f"the gateway {spec.ip4GatewayAddress} is not in the guest's network {network}",
             label="cannot be reached from the guest",
         )
-    if network.overlaps(LINK_LOCAL):
+    if overlap(network, LINK_LOCAL):
         yield Finding(
             one.id,
             "ip4Address",

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Interface, IPv4Network
 from typing import Any
 
-from reconciler.core.addresses import ipv4_interface
+from reconciler.core.addresses import ipv4_interface, overlap
 from reconciler.core.calls import Later
 from reconciler.core.diagnostics import Severity
 from reconciler.core.ids import Key
@@ -56,7 +56,7 @@ def _second_nat_on_2016(world: World) -> Iterable[Finding]:
 
 def _link_local(world: World) -> Iterable[Finding]:
     for declared, prefix in _prefixes(world):
-        if prefix.overlaps(LINK_LOCAL):
+        if overlap(prefix, LINK_LOCAL):
             yield Finding(
                 declared.id,
                 "internalIPInterfaceAddressPrefix",
@@ -70,7 +70,7 @@ def _overlapping_nats(world: World) -> Iterable[Finding]:
     for declared, prefix in _prefixes(world):
         for one, state in sorted(world.states("NatNetwork").items()):
             other = state.internalIPInterfaceAddressPrefix
-            if one != _key(declared) and isinstance(other, IPv4Network) and prefix.overlaps(other):
+            if one != _key(declared) and isinstance(other, IPv4Network) and overlap(prefix, other):
                 yield Finding(
                     declared.id,
                     "internalIPInterfaceAddressPrefix",
@@ -83,7 +83,7 @@ def _twice_declared(world: World) -> Iterable[Finding]:
     known = list(_prefixes(world))
     for n, (declared, prefix) in enumerate(known):
         for other, taken in known[:n]:
-            if prefix.overlaps(taken):
+            if overlap(prefix, taken):
                 field = "internalIPInterfaceAddressPrefix"
                 yield Finding(declared.id, field, f"{prefix} overlaps {other.id}, which has {taken}", also=((other.id, field, f"{taken} is declared here"),))
 
@@ -92,7 +92,7 @@ def _overlapping_lan(world: World) -> Iterable[Finding]:
     for declared, prefix in _prefixes(world):
         for alias, address in _host_addresses(world):
             own = alias.casefold() == _own_adapter(declared) or (is_host_adapter(alias) and address.network == prefix)
-            if address.network.overlaps(prefix) and not address.is_loopback and not own:
+            if overlap(address.network, prefix) and not address.is_loopback and not own:
                 yield Finding(
                     declared.id,
                     "internalIPInterfaceAddressPrefix",
@@ -115,7 +115,7 @@ def _own_adapter(declared: Declared[Any]) -> str:
 
 def _docker(world: World) -> Iterable[Finding]:
     for declared, prefix in _prefixes(world):
-        if any(prefix.overlaps(one) for one in DOCKER):
+        if any(overlap(prefix, one) for one in DOCKER):
             yield Finding(
                 declared.id,
                 "internalIPInterfaceAddressPrefix",

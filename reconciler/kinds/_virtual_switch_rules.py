@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from reconciler.core.addresses import overlap
 from reconciler.core.diagnostics import Severity
 from reconciler.core.ids import Key
 from reconciler.core.kinds import Declared, Finding, Rule, World
@@ -129,7 +130,7 @@ def _networks_apart(world: World) -> Iterable[Finding]:
     for n, declared in enumerate(placed):
         for other in placed[:n]:
             mine, taken = declared.spec.ipAddress, other.spec.ipAddress
-            if mine.network.overlaps(taken.network):
+            if overlap(mine.network, taken.network):
                 yield Finding(
                     declared.id,
                     "ipAddress",

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Annotated, Any
 
@@ -66,6 +67,7 @@ class WindowsFeatureState(Model):
     includeManagementTools: bool | None
 
 
+@lru_cache(maxsize=1024)
 def plain_name(name: str) -> str:
     """The casefolded name as a server has it: both spellings of one feature are one key."""
     folded = name.casefold()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from reconciler.core.addresses import overlap
 from reconciler.core.diagnostics import Severity
 from reconciler.core.kinds import Declared, Finding, Rule, World
 from reconciler.kinds._host_network import ADDRESSES
@@ -93,7 +94,7 @@ def _declared_overlap(world: World) -> Iterator[Finding]:
     placed = list(scopes(world))
     for n, (one, network) in enumerate(placed):
         for other, taken in placed[:n]:
-            if network.overlaps(taken):
+            if overlap(network, taken):
                 yield _overlap(one, f"{network} overlaps {other.id}, which leases in {taken}", ((other.id, "scopeId", f"{taken} is declared here"),))
 
 
@@ -107,7 +108,7 @@ def _foreign_overlap(world: World) -> Iterator[Finding]:
         ours = {str(scope.spec.scopeId) for scope, _ in scopes(world)}
         for key, state in sorted(world.states("DhcpScope").items()):
             taken = scope_network(state)
-            if str(key) not in ours and taken is not None and taken.overlaps(network):
+            if str(key) not in ours and taken is not None and overlap(taken, network):
                 yield _overlap(one, f"{network} overlaps scope {state.name} of {world.host}, which leases in {taken}")
 
 
@@ -151,7 +152,7 @@ def _reserved_taken(world: World) -> Iterator[Finding]:
 
 def _no_router(world: World) -> Iterator[Finding]:
     for one, network in scopes(world):
-        behind = next((nat for nat, prefix in nats(world) if prefix.overlaps(network)), None)
+        behind = next((nat for nat, prefix in nats(world) if overlap(prefix, network)), None)
         if behind is not None and one.spec.router is None:
             yield Finding(
                 one.id,
@@ -165,7 +166,7 @@ def _no_router(world: World) -> Iterator[Finding]:
 
 def _link_local(world: World) -> Iterator[Finding]:
     for one, network in scopes(world):
-        if network.overlaps(LINK_LOCAL):
+        if overlap(network, LINK_LOCAL):
             yield Finding(
                 one.id,
                 "scopeId",

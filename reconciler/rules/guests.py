@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from reconciler.core.addresses import ipv4_network_around
+from reconciler.core.addresses import ipv4_network_around, overlap
 from reconciler.core.calls import Row
 from reconciler.core.diagnostics import Severity
 from reconciler.core.kinds import Declared, Finding, NotSeen, Rule, World
@@ -133,7 +133,7 @@ def _no_way_out(world: World) -> Iterator[Finding]:
         if place is None or place.spec.switchType != "Internal" or not known(place.spec.ipAddress):
             continue
         network = place.spec.ipAddress.network
-        if any(prefix.overlaps(network) for _, prefix in nats(world)) or any(prefix.overlaps(network) for prefix in nat_prefixes(world)):
+        if any(overlap(prefix, network) for _, prefix in nats(world)) or any(overlap(prefix, network) for prefix in nat_prefixes(world)):
             continue
         yield Finding(
             one.id,

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 from typing import Any
 
+from reconciler.core.addresses import overlap
 from reconciler.core.diagnostics import Severity
 from reconciler.core.kinds import Declared, Finding, Rule, World
 from reconciler.kinds._host_network import ADDRESSES, host_adapter
@@ -38,7 +39,7 @@ def _inside(world: World) -> Iterator[tuple[Declared[Any], str, IPv4Network]]:
     behind = list(nats(world))
     yield from ((one, PREFIX, prefix) for one, prefix in behind)
     for one, address in stands(world):
-        if one.spec.switchType == "Internal" and not any(prefix.overlaps(address.network) for _, prefix in behind):
+        if one.spec.switchType == "Internal" and not any(overlap(prefix, address.network) for _, prefix in behind):
             yield one, "ipAddress", address.network
 
 
@@ -53,7 +54,7 @@ def _over_lan(world: World) -> Iterator[Finding]:
         if field == PREFIX:
             continue
         for alias, address in host_addresses(world):
-            if address.network.overlaps(network) and alias.casefold() not in _own(world, one):
+            if overlap(address.network, network) and alias.casefold() not in _own(world, one):
                 yield Finding(
                     one.id,
                     field,
@@ -65,11 +66,11 @@ def _over_lan(world: World) -> Iterator[Finding]:
 
 def _beyond(world: World, one: Declared[Any], network: IPv4Network) -> Iterator[tuple[str, IPv4Network, str]]:
     """Routes that touch a network and are not there because an adapter stands in it (NET015, NET021)."""
-    local = {alias for alias, address in host_addresses(world) if address.network.overlaps(network)}
+    local = {alias for alias, address in host_addresses(world) if overlap(address.network, network)}
     own = _own(world, one)
     for alias, destination, hop in routes(world):
         here = alias.casefold() in own or (hop == ON_LINK and alias in local)
-        if destination.overlaps(network) and not here:
+        if overlap(destination, network) and not here:
             yield alias, destination, hop
 
 
@@ -138,7 +139,7 @@ def _docker(world: World) -> Iterator[Finding]:
     found = [(one, "ipAddress", address.network) for one, address in stands(world) if one.spec.switchType == "Internal"]
     found += [(one, "ip4Address", IPv4Network(address)) for one, address in guests(world)]
     for one, field, network in found:
-        if any(network.overlaps(bridge) for bridge in DOCKER) and not any(network.overlaps(other) for other in told):
+        if any(overlap(network, bridge) for bridge in DOCKER) and not any(overlap(network, other) for other in told):
             told.append(network)
             yield Finding(
                 one.id,

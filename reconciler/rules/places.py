@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
 
-from reconciler.core.addresses import ipv4_network
+from reconciler.core.addresses import masked
 from reconciler.core.calls import Later
 from reconciler.core.kinds import Declared, World
 from reconciler.core.model import Existing
@@ -67,10 +67,7 @@ def scopes(world: World) -> Iterator[tuple[Declared[Any], IPv4Network]]:
 
 def scope_network(scope: Any) -> IPv4Network | None:
     """The network of a scope, declared or seen."""
-    try:
-        return ipv4_network(f"{scope.scopeId}/{scope.subnetMask}")
-    except ValueError:
-        return None
+    return masked(scope.scopeId, scope.subnetMask)
 
 
 def leased(scope: Any, address: IPv4Address) -> bool:
