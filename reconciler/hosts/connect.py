@@ -23,7 +23,7 @@ from reconciler.core.transport import Clock, Secrets, Target, Writer
 from reconciler.hosts.breaker import Breaker
 from reconciler.hosts.credentials import SignIns
 from reconciler.hosts.session import Session
-from reconciler.hosts.winrm.channel import Texts, WinrmChannel
+from reconciler.hosts.winrm.channel import Setup, WinrmChannel
 from reconciler.hosts.winrm.errors import BadConnection, OutOfTime
 from reconciler.hosts.winrm.journal import Journal
 from reconciler.hosts.winrm.line import Line, Workers
@@ -36,13 +36,13 @@ BATCHES, AGE, MEMORY = 500, timedelta(hours=1), 512 * 2**20  # a process is repl
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`folder`: where relative files of `connection` lie. `journal`: where shell ids are kept; None: nowhere. `texts` and `workers` are for tests."""
+    """`folder`: where relative files of `connection` lie. `journal`: where shell ids are kept; None: nowhere. `setup` and `workers` are for tests."""
 
     folder: Path = Path()
     journal: Path | None = None
     at_once: int = AT_ONCE
     opening: float = OPENING
-    texts: Texts | None = None
+    setup: Setup | None = None
     workers: Workers | None = None
 
 
@@ -112,7 +112,7 @@ class Connections:
         return None
 
     async def _begun(self, target: Target, way: Way) -> _Kept:
-        channel = WinrmChannel(Line(way, self.signins, self._workers), self._journal, self.options.texts)
+        channel = WinrmChannel(Line(way, self.signins, self._workers), self._journal, self.options.setup)
         try:
             with anyio.move_on_after(self.options.opening):
                 await channel.start()

@@ -43,6 +43,12 @@ class Vault:
                 self._known[secret] = value
             return self._known[secret]
 
+    async def renew(self, secret: Secret) -> str:
+        """The value as its source has it now. Earlier ones stay out of every text. Raises SecretUnavailable."""
+        async with self._locks.setdefault(secret, anyio.Lock()):
+            self._known.pop(secret, None)
+        return await self.resolve(secret)
+
     def scrub(self, text: str) -> str:
         """`text` without any value that was ever resolved here."""
         return self._scrubber.scrub(text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import TypeVar
@@ -29,8 +29,6 @@ T = TypeVar("T")
 PIECE = 200_000  # bytes of one Send, in whole lines; a single longer line goes alone
 STARTING = 60.0  # seconds for a shell and its process
 ENDING = 10.0
-PROBE = 3  # seconds for a Receive that only finds out whether anything was taken
-GRACE = 15.0  # seconds that an answer may take longer than its batch
 LOSSES = 8  # broken requests in a row, without any output in between
 PAUSES = (0.2, 1.0, 2.0)  # seconds before a request that certainly did not arrive goes out again
 NOT_EXECUTED = (Unreachable, Unavailable, StaleSeal)
@@ -38,24 +36,22 @@ DIAGNOSTICS = 2**20  # bytes of stderr a session
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
-    """What is started on a host: constants of `wire.powershell`, but for tests."""
+class Setup:
+    """What is started on a host, constants of `wire.powershell`, and how long it is waited for. Tests have others."""
 
-    command: str
-    invoker: bytes
-
-
-def texts() -> Texts:
-    return Texts(powershell.bootstrap_line(), powershell.invoker_line())
+    command: str = field(default_factory=powershell.bootstrap_line)
+    invoker: bytes = field(default_factory=powershell.invoker_line)
+    probe: float = 0.5  # seconds for a Receive that only finds out whether anything was taken
+    grace: float = 15.0  # seconds that an answer may take longer than its batch
 
 
 class WinrmChannel:
     """Once it broke it stays broken: what was under way may still act, and only a new session finds out."""
 
-    def __init__(self, line: Line, journal: Journal, started: Texts | None = None) -> None:
+    def __init__(self, line: Line, journal: Journal, setup: Setup | None = None) -> None:
         self._line = line
         self._journal = journal
-        self._texts = started or texts()
+        self.setup = setup or Setup()
         self._where = line.way.where
         self._shell = self._command = ""
         self._first = b""
@@ -83,8 +79,8 @@ class WinrmChannel:
                 raise
             self._shell = await self._line.create(STARTING)
         self._journal.add(self._where, self._shell)
-        self._command = await self._line.command(self._shell, self._texts.command, STARTING)
-        self._first, self._broken, self._late = self._texts.invoker, "", 0
+        self._command = await self._line.command(self._shell, self.setup.command, STARTING)
+        self._first, self._broken, self._late = self.setup.invoker, "", 0
 
     async def _reap(self) -> bool:
         """Closes shells of ours that nobody uses; whether there were any. One that cannot be closed stays in the journal."""
@@ -120,7 +116,7 @@ class WinrmChannel:
         if self._broken:
             raise Unreachable(f"{self._line.way.host}: {self._broken}")
         pieces = self._pieces(texts)
-        exchange = _Exchange(self, request, pieces, anyio.current_time() + deadline.total_seconds() + GRACE)
+        exchange = _Exchange(self, request, pieces, anyio.current_time() + deadline.total_seconds() + self.setup.grace)
         try:
             answer = await exchange.run()
         except TransportError as failed:
@@ -217,7 +213,7 @@ class _Exchange:
         while True:
             left = self._left()
             try:
-                return await self._try(partial(self._line.receive, channel._shell, channel._command, left, PROBE if self._doubt else OPERATION))
+                return await self._try(partial(self._line.receive, channel._shell, channel._command, left, channel.setup.probe if self._doubt else OPERATION))
             except NoAnswerYet:
                 return None
             except (Broken, OutOfTime) as failed:

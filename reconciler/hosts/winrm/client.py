@@ -33,7 +33,7 @@ _ENCODING = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([^\"']*)[\"']")
 class _Capped(requests.Response):
     """A response whose body is read up to a cap."""
 
-    def iter_content(self, chunk_size: int | None = 1, decode_unicode: bool = False) -> Iterator[Any]:
+    def iter_content(self, chunk_size: int | None = 1, decode_unicode: Any = False) -> Iterator[Any]:
         size = 0
         for piece in super().iter_content(chunk_size, decode_unicode):
             size += len(piece)
@@ -78,12 +78,13 @@ class _Adapter(HTTPAdapter):
 
 
 def _noting(pool: type[Any], made: list[Any]) -> type[Any]:
-    class Noting(pool.ConnectionCls):  # type: ignore[misc]
-        def connect(self) -> None:
-            made.append(self)
-            super().connect()
+    """The pool's class with connections that enter themselves in `made`."""
 
-    return type(f"Noting{pool.__name__}", (pool,), {"ConnectionCls": Noting})
+    def connect(self: Any) -> None:
+        made.append(self)
+        pool.ConnectionCls.connect(self)
+
+    return type(f"Noting{pool.__name__}", (pool,), {"ConnectionCls": type("Noting", (pool.ConnectionCls,), {"connect": connect})})
 
 
 class _Transport(Transport):
@@ -141,6 +142,11 @@ class _Transport(Transport):
         finally:
             pool._put_conn(connection)
 
+    @property
+    def connected(self) -> bool:
+        made = self._adapter.connections
+        return bool(made) and bool(made[-1].is_connected)
+
     def abort(self) -> None:
         """From any thread: whoever waits for this connection waits no longer, and no other one is opened."""
         self._dead = True
@@ -160,6 +166,17 @@ def _plain_xml(text: bytes) -> bytes:
     return text
 
 
+class _Protocol(Protocol):
+    """Waits on the host for parts of a second too, which pywinrm would round."""
+
+    wait = float(OPERATION)
+
+    def build_wsman_header(self, *given: Any, **named: Any) -> dict[str, Any]:
+        header: dict[str, Any] = super().build_wsman_header(*given, **named)
+        header["env:Header"]["w:OperationTimeout"] = f"PT{self.wait:.3f}S"
+        return header
+
+
 class Client:
     """One sign-in: its Protocol, its connection. Thrown away after every failure that is not a WS-Man fault."""
 
@@ -171,14 +188,16 @@ class Client:
             given |= {"username": way.username or None, "password": ""}
         given["server_cert_validation"] = "ignore" if ANY_CERTIFICATE in way.insecure else "validate"
         given["message_encryption"] = "always" if way.sealed else "never"
-        self.protocol = Protocol(way.url, transport=way.authentication, read_timeout_sec=OPERATION + GRACE, operation_timeout_sec=OPERATION, **given)
+        how: Any = way.authentication
+        self.protocol = _Protocol(way.url, transport=how, read_timeout_sec=OPERATION + GRACE, operation_timeout_sec=OPERATION, **given)
         self.protocol.transport = self._transport = _Transport(way, endpoint=way.url, auth_method=way.authentication, service="HTTP", **given)
         self.waits(OPERATION)
 
-    def waits(self, seconds: int) -> None:
+    def waits(self, seconds: float) -> None:
         """How long the next requests may wait on the host."""
-        self.protocol.operation_timeout_sec = seconds
-        self._transport.read_timeout_sec = (CONNECT, seconds + GRACE)
+        self.protocol.wait = seconds
+        timeouts: Any = (CONNECT, seconds + GRACE)  # requests takes a pair, pywinrm hands it on
+        self._transport.read_timeout_sec = timeouts
 
     def reach(self) -> None:
         """Connects, TLS included, and sends nothing."""
@@ -189,6 +208,11 @@ class Client:
 
     def abort(self) -> None:
         self._transport.abort()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection that was signed in on is still there; on another one its seals would be worth nothing."""
+        return self._transport.connected
 
     def close(self) -> None:
         self._transport.close_session()

@@ -7,7 +7,6 @@ connection; the next request signs in anew. A deadline or a cancellation shuts t
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -88,7 +87,7 @@ class Line:
     async def send(self, shell: str, command: str, data: bytes, seconds: float) -> None:
         await self._call("Send", seconds, lambda wire: wire.send_command_input(shell, command, data))
 
-    async def receive(self, shell: str, command: str, seconds: float, wait: int = OPERATION) -> Output:
+    async def receive(self, shell: str, command: str, seconds: float, wait: float = OPERATION) -> Output:
         """Raises NoAnswerYet after `wait` seconds without output."""
         found = await self._call("Receive", seconds, lambda wire: wire.get_command_output_raw(shell, command), wait)
         return Output(*found)
@@ -109,9 +108,11 @@ class Line:
 
     # --- one request
 
-    async def _call(self, verb: str, seconds: float, act: Callable[[Any], T], wait: int = OPERATION) -> T:
+    async def _call(self, verb: str, seconds: float, act: Callable[[Any], T], wait: float = OPERATION) -> T:
         """Once more on a connection of its own where the host provably did not execute it."""
         async with self._one:
+            if self._client is not None and not self._client.connected:
+                self.close()
             if self._client is not None:
                 try:
                     return await self._through(self._client, verb, seconds, act, wait)
@@ -131,14 +132,14 @@ class Line:
             raise
         return client
 
-    async def _signed(self, value: str, verb: str, seconds: float, act: Callable[[Any], T], wait: int) -> T:
+    async def _signed(self, value: str, verb: str, seconds: float, act: Callable[[Any], T], wait: float) -> T:
         """The first request of a client signs in."""
         client = self._client or await self._reach(seconds)
         client.knows(value)
         return await self._through(client, verb, seconds, act, wait)
 
-    async def _through(self, client: Client, verb: str, seconds: float, act: Callable[[Any], T], wait: int) -> T:
-        client.waits(max(1, min(wait, math.ceil(seconds))))
+    async def _through(self, client: Client, verb: str, seconds: float, act: Callable[[Any], T], wait: float) -> T:
+        client.waits(max(0.05, min(wait, seconds)))
         try:
             done = await self._threaded(lambda: act(client.protocol), verb, seconds, client)
         except FAULTS:

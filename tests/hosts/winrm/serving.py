@@ -18,6 +18,7 @@ from reconciler.emulator.skus import HostWish
 from reconciler.emulator.winrm import Endpoint, Settings, serve
 from reconciler.emulator.winrm.settings import DEFAULTS
 from reconciler.hosts.connect import Connections, Options, connections
+from reconciler.hosts.winrm.channel import Setup
 from reconciler.hosts.winrm.line import Workers
 from reconciler.secrets import Vault
 
@@ -70,6 +71,7 @@ class Served:
 
 def options(estate: Estate, **given: Any) -> Options:
     """Threads of our own limiter hold the estate's time while they wait for a socket."""
+    given.setdefault("setup", Setup(probe=0.02, grace=1.5))
     return Options(workers=Workers(anyio.CapacityLimiter(16), estate.clock.held), **given)
 
 
