@@ -39,14 +39,17 @@ def restrain(desired: Desired, view: HostView, drafts: list[Step], reach: Mappin
     steps = {step.id: _own(desired, view, step, now) for step in drafts}
     steps = {id: _bound(desired, view, step, steps) for id, step in steps.items()}
     _spread(steps)
+    former = _former(view, drafts)
+    fallen: list[Diagnostic] = []
     while True:
-        verdict = judge(
-            HostWorld(desired.host, desired.registry, desired.resources, view, _reachable(desired, view, steps, reach)), desired.registry.rules, now.date()
-        )
-        if not _fall(steps, verdict):
+        end = _reachable(desired, view, steps, reach)
+        verdict = judge(HostWorld(desired.host, desired.registry, desired.resources, view, end, former), desired.registry.rules, now.date())
+        fell = _fall(steps, verdict)
+        if not fell:
             break
+        fallen += fell
         _spread(steps)
-    diagnostics = tuple(_softened(d, steps) for d in verdict.diagnostics)
+    diagnostics = tuple(dict.fromkeys(_softened(d, steps) for d in (*verdict.diagnostics, *fallen)))
     return Restrained(tuple(steps.values()), diagnostics, len(desired.registry.rules), len(verdict.suspended))
 
 
@@ -223,15 +226,21 @@ def _held_up(step: Step, steps: Mapping[ResourceId, Step]) -> Step | None:
     return None
 
 
-def _fall(steps: dict[ResourceId, Step], verdict: Verdict) -> bool:
-    """Block the steps of resources that break a rule in the end state; whether any fell."""
-    fell = False
-    for rule, finding in verdict.findings:
+def _fall(steps: dict[ResourceId, Step], verdict: Verdict) -> list[Diagnostic]:
+    """Block the steps of resources that break a rule in the end state; why they fell. What a step alone would do wrong is true no more once it is blocked."""
+    fell = []
+    for (rule, finding), diagnostic in zip(verdict.findings, verdict.diagnostics, strict=True):
         step = next((step for id, step in steps.items() if str(id) == finding.subject), None)
         if rule.severity is Severity.ERROR and step is not None and step.verb.acts and not step.blocked:
             steps[step.id] = replace(step, blocked=Block(rule.id, finding.message, finding.help))
-            fell = True
+            fell.append(diagnostic)
     return fell
+
+
+def _former(view: HostView, drafts: list[Step]) -> dict[str, Key]:
+    """Under which key it is there now, of what is to be replaced under another."""
+    records = view.records.by_id
+    return {str(s.id): records[s.id].key for s in drafts if s.verb is Verb.REPLACE and s.id in records and records[s.id].key != s.key}
 
 
 def _reachable(desired: Desired, view: HostView, steps: Mapping[ResourceId, Step], reach: Mapping[str, Mapping[Key, Any]]) -> dict[str, dict[Key, Any]]:

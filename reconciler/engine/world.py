@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from reconciler.core.calls import Answer
 from reconciler.core.ids import Key
-from reconciler.core.kinds import NotSeen, Registry
+from reconciler.core.kinds import Declared, NotSeen, Registry
 from reconciler.core.observations import Ask, Facts
 from reconciler.core.resources import Host, Resource
 
 SERVERS = {14393: "server-2016", 17763: "server-2019", 20348: "server-2022", 26100: "server-2025"}
 FIRST_BUILD_OF_11 = 22000
+NO_FORMER: Mapping[str, Key] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +48,25 @@ def sku_of(facts: Facts) -> str:
 
 
 class HostWorld:
-    """`seen` None: nothing was looked at (link). `reach` gives a kind's reachable end state, else what is seen."""
+    """`seen` None: nothing was looked at (link). `reach` gives a kind's reachable end state, else what is seen.
+
+    `former`: id → the key under which a resource is there until a replace moves it to the one it has now.
+    """
 
     def __init__(
-        self, host: Host, registry: Registry, resources: Sequence[Resource], seen: Seen | None = None, reach: Mapping[str, Mapping[Key, Any]] | None = None
+        self,
+        host: Host,
+        registry: Registry,
+        resources: Sequence[Resource],
+        seen: Seen | None = None,
+        reach: Mapping[str, Mapping[Key, Any]] | None = None,
+        former: Mapping[str, Key] = NO_FORMER,
     ) -> None:
         self._host = host
         self._registry = registry
         self._seen = seen
         self._reach = reach
+        self._former = former
         self.by_id = {str(resource.id): resource for resource in resources}
         self._declared: dict[str, list[DeclaredResource]] = {}
         self._states: dict[str, Mapping[Key, Any]] = {}
@@ -85,6 +97,17 @@ class HostWorld:
         if kind not in self._states:
             self._states[kind] = self._look().states(kind)
         return self._states[kind]
+
+    def seen_as(self, one: Declared[Any]) -> Any:
+        return self._as(one, self.seen(self.by_id[one.id].kind))
+
+    def ends_as(self, one: Declared[Any]) -> Any:
+        return self._as(one, self.states(self.by_id[one.id].kind))
+
+    def _as(self, one: Declared[Any], states: Mapping[Key, Any]) -> Any:
+        """The former key goes first: what stands under the new one until then is somebody else's."""
+        former = self._former.get(one.id)
+        return states[former] if former is not None and former in states else states.get(self.by_id[one.id].key)
 
     def answer(self, ask: Ask) -> Answer:
         return self._look().answer(ask)

@@ -9,7 +9,7 @@ from typing import Any
 from reconciler.core.calls import Answer, Call, CallError, Row
 from reconciler.core.changes import Cause, Change, Changes
 from reconciler.core.ids import Key
-from reconciler.core.kinds import Action, Finding, NotSeen, Rule
+from reconciler.core.kinds import Action, Declared, Finding, NotSeen, Rule
 from reconciler.core.observations import Ask, Facts
 from reconciler.kinds import eflow_vm
 from reconciler.kinds._eflow_vm_spec import EflowVm
@@ -152,6 +152,12 @@ class FakeWorld:
         if self.states_ is None:
             raise NotSeen
         return self.states_.get(kind, {})
+
+    def seen_as(self, one: Declared[Any]) -> Any:
+        raise NotSeen
+
+    def ends_as(self, one: Declared[Any]) -> Any:
+        raise NotSeen
 
     def answer(self, ask: Ask) -> Answer:
         assert isinstance(ask.call, Call)

@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.core.calls import Answer, Call, CallError, Cmdlet, Row
 from reconciler.core.ids import Key, ResourceId
-from reconciler.core.kinds import Action, Finding, Kind, NotSeen
+from reconciler.core.kinds import Action, Declared, Finding, Kind, NotSeen
 from reconciler.core.model import Model
 from reconciler.core.observations import Ask, Facts, Present
 from reconciler.core.resources import Common, Resource
@@ -109,6 +109,12 @@ class StubWorld:
         if self.now is None:
             raise NotSeen
         return self.now.get(kind, {})
+
+    def seen_as(self, one: Declared[Any]) -> Any:
+        raise NotSeen
+
+    def ends_as(self, one: Declared[Any]) -> Any:
+        raise NotSeen
 
     def answer(self, ask: Ask) -> Answer:
         if self.answers is None:

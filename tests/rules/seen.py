@@ -41,6 +41,8 @@ class Host:
     facts: Facts = SERVER
     kinds: Mapping[str, Mapping[Key, Any]] = field(default_factory=dict)
     answers: Mapping[str, Answer] = field(default_factory=dict)
+    reach: Mapping[str, Mapping[Key, Any]] = field(default_factory=dict)  # where a plan's end state differs from what is seen
+    former: Mapping[str, Key] = field(default_factory=dict)  # id → the key that it has until it is replaced
 
     def states(self, kind: str) -> Mapping[Key, Any]:
         return self.kinds.get(kind, {})
@@ -56,6 +58,10 @@ class Host:
         told = {call_key(ask.call): answer for ask, answer in pairs}
         seen = {kind: {key(kind, state): state for state in states} for kind, states in kinds.items()}
         return replace(self, facts=facts or self.facts, answers={**self.answers, **told}, kinds={**self.kinds, **seen})
+
+    def ending(self, **kinds: Sequence[Any]) -> Host:
+        """The same host under a plan that makes this of it."""
+        return replace(self, reach={**self.reach, **{kind: {key(kind, state): state for state in states} for kind, states in kinds.items()}})
 
 
 def key(kind: str, state: Any) -> Key:
@@ -154,6 +160,23 @@ LAN_SWITCH = switch("lan", switchType="External", netAdapterName="Ethernet 2", i
 DOMAIN = rows({"IsDomainJoined": True, "IsAuthorized": False})
 DEPLOYED = HEALTHY.but((EFLOW["vm"], rows({"VmPowerState": "Running"})), (EFLOW["endpoints"], endpoint("EDGE-01")), EflowVm=[vm()])
 
+# A network that is in use on 172.20.10.0/24, and a plan that can move the switch to 172.20.11.0/24.
+GUEST, MOVED_GUEST = (vm(ip4Address=IPv4Interface(f"172.20.{n}.2/32"), ip4GatewayAddress=IPv4Address(f"172.20.{n}.1")) for n in (10, 11))
+SCOPE, MOVED_SCOPE = (scope(f"172.20.{n}.0/24", f"172.20.{n}.100", f"172.20.{n}.200", "eflow") for n in (10, 11))
+for one, n in ((SCOPE, 10), (MOVED_SCOPE, 11)):
+    one.router = IPv4Address(f"172.20.{n}.1")
+IN_USE = replace(
+    HEALTHY.but(
+        VirtualSwitch=[switch("eflow", ipAddress=IPv4Interface("172.20.10.1/24"))],
+        NatNetwork=[nat("eflow", "172.20.10.0/24")],
+        DhcpScope=[SCOPE],
+        EflowVm=[GUEST],
+    ),
+    former={"edge-01/DhcpScope/eflow": Key("172.20.10.0")},
+)
+SWITCH_MOVES = IN_USE.ending(VirtualSwitch=[switch("eflow", ipAddress=IPv4Interface("172.20.11.1/24"))])
+ALL_MOVES = SWITCH_MOVES.ending(NatNetwork=[nat("eflow", "172.20.11.0/24")], DhcpScope=[MOVED_SCOPE], EflowVm=[MOVED_GUEST])
+
 # rule → the host where the bad example is bad, and the one where the good example is good.
 CASES: Mapping[str, tuple[Host, Host]] = {
     "HYP003": (HEALTHY.but(*features(DHCP="Removed")),) * 2,
@@ -166,6 +189,9 @@ CASES: Mapping[str, tuple[Host, Host]] = {
     "NET013": (HEALTHY.but(NatNetwork=[nat("nat", "172.20.0.0/16")]),) * 2,
     "NET025": (HEALTHY.but((asks.ROUTES, rows(*USUAL, route("172.20.10.0/24", alias="VPN")))),) * 2,
     "NET026": (HEALTHY.but((asks.ROUTES, rows(*USUAL, route("172.20.0.0/16", "10.30.7.254")))),) * 2,
+    "NET027": (SWITCH_MOVES, ALL_MOVES),
+    "NET028": (SWITCH_MOVES, ALL_MOVES),
+    "NET029": (SWITCH_MOVES, ALL_MOVES),
     "DHC010": (HEALTHY.but((dhcp_server.SETTING, DOMAIN)),) * 2,
     "DHC036": (HEALTHY.but(DhcpScope=[scope("172.20.10.48/28", "172.20.10.50", "172.20.10.60")]),) * 2,
     "EFL024": (HEALTHY.but(DhcpScope=[scope("172.20.10.48/28", "172.20.10.50", "172.20.10.90")]),) * 2,

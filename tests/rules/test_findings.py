@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from reconciler.core.calls import Answer, CallError, Later
 from reconciler.core.diagnostics import Diagnostic
+from reconciler.core.ids import Key
+from reconciler.core.kinds import NotSeen
 from reconciler.core.model import fields
 from reconciler.core.resources import Resource
 from reconciler.engine.judge import Verdict, judge
@@ -16,7 +20,26 @@ from reconciler.engine.world import HostWorld
 from reconciler.kinds._host_network import ADDRESSES
 from reconciler.rules import RULES, asks
 from tests.rules.pages import HOST, Page, kinds, linked, pages
-from tests.rules.seen import EFLOW, EXPIRED, HEALTHY, USUAL, Host, address, card, endpoint, names, nat, route, rows, scope, switch, vm
+from tests.rules.seen import (
+    EFLOW,
+    EXPIRED,
+    HEALTHY,
+    IN_USE,
+    MOVED_SCOPE,
+    SWITCH_MOVES,
+    USUAL,
+    Host,
+    address,
+    card,
+    endpoint,
+    names,
+    nat,
+    route,
+    rows,
+    scope,
+    switch,
+    vm,
+)
 
 SW = "VirtualSwitch/eflow: {switchType: Internal, ipAddress: 172.20.10.1/24}"
 NAT = "NatNetwork/eflow: {switchName: eflow}"
@@ -36,7 +59,8 @@ def at_link(id: str, *lines: str) -> list[Diagnostic]:
 
 def on(host: Host, id: str, *lines: str) -> Verdict:
     found = spec(*lines)
-    return judge(HostWorld(found.hosts[HOST], kinds(), found.resources[HOST], host), [rule for rule in kinds().rules if rule.id == id])
+    world = HostWorld(found.hosts[HOST], kinds(), found.resources[HOST], host, host.reach or None, host.former)
+    return judge(world, [rule for rule in kinds().rules if rule.id == id])
 
 
 def quiet(host: Host, id: str, *lines: str) -> bool:
@@ -217,6 +241,44 @@ def test_the_end_state_that_a_plan_can_reach_counts_not_what_is_there_now() -> N
     rule = [one for one in RULES if one.id == "DHC036"]
     assert judge(HostWorld(found.hosts[HOST], kinds(), found.resources[HOST], theirs), rule).findings
     assert not judge(HostWorld(found.hosts[HOST], kinds(), found.resources[HOST], theirs, {"DhcpScope": {}}), rule).findings
+
+
+MOVED = (SW.replace("10.1", "11.1"), NAT, SCOPE.replace("172.20.10.", "172.20.11."), STATIC.replace("172.20.10.", "172.20.11."))
+
+
+def test_what_would_stay_behind_is_named_with_what_it_keeps() -> None:
+    found = [on(SWITCH_MOVES, id, *MOVED).findings for id in ("NET027", "NET028", "NET029")]
+    told = [(finding.subject, finding.message.partition(":")[0]) for findings in found for _, finding in findings]
+    assert told == [
+        ("edge-01/VirtualSwitch/eflow", "the host would move to 172.20.11.1/24 here, and NatNetwork/eflow stay with 172.20.10.0/24"),
+        ("edge-01/VirtualSwitch/eflow", "the host would move to 172.20.11.1/24 here, and DhcpScope/eflow stay with 172.20.10.0/24"),
+        ("edge-01/VirtualSwitch/eflow", "the host would move to 172.20.11.1/24 here, and EflowVm stay with 172.20.10.2"),
+    ]
+
+
+def test_what_would_move_from_under_the_host_is_held_up_itself() -> None:
+    scope_moves = IN_USE.ending(DhcpScope=[MOVED_SCOPE])
+    ((_, finding),) = on(scope_moves, "NET028", *MOVED).findings
+    assert (finding.subject, finding.also[0][0]) == ("edge-01/DhcpScope/eflow", "edge-01/VirtualSwitch/eflow")
+
+
+def test_what_parted_before_or_is_not_there_is_no_reason_to_hold_anything_up() -> None:
+    parted = SWITCH_MOVES.but(NatNetwork=[nat("eflow", "172.20.12.0/24")], DhcpScope=[], EflowVm=[vm(ip4Address=None, ip4GatewayAddress=None)])
+    for id in ("NET027", "NET028", "NET029"):
+        assert quiet(parted, id, *MOVED)
+
+
+def test_a_kind_that_cannot_be_looked_at_suspends_its_own_rule_alone() -> None:
+    class Dark(Host):
+        def states(self, kind: str) -> Mapping[Key, Any]:
+            if kind == "DhcpScope":
+                raise NotSeen
+            return super().states(kind)
+
+    dark = Dark(SWITCH_MOVES.facts, SWITCH_MOVES.kinds, SWITCH_MOVES.answers, SWITCH_MOVES.reach)
+    assert on(dark, "NET028", *MOVED).suspended == ("NET028",)
+    ((_, finding),) = on(dark, "NET027", *MOVED).findings
+    assert finding.help == "reconcile apply edge-01 --replace edge-01/NatNetwork/eflow --replace edge-01/EflowVm"
 
 
 def test_nothing_declared_is_nothing_found() -> None:

@@ -23,7 +23,7 @@ def judged(found: Linked, rule: Rule[Any], host: Host) -> Verdict:
     declared = found.hosts[HOST]
     if declared.sku.startswith("client") and host is HEALTHY:
         host = healthy(CLIENT)
-    return judge(HostWorld(declared, kinds(), found.resources[HOST], host), [rule])
+    return judge(HostWorld(declared, kinds(), found.resources[HOST], host, host.reach or None, host.former), [rule])
 
 
 def broken(found: Linked) -> list[str]:
