@@ -41,7 +41,7 @@ LEGITIMATE = {
     "PLN020",  # a replace loses something, and no leave was given
     "PLN023",  # a replace of what others made, and no leave was given
     "PLN030",  # it needs one of these
-    *("NET027", "NET028"),  # all of a network moves, or nothing: a part of it may not
+    *("NET027", "NET028", "NET029"),  # all of a network moves, or nothing: a part of it may not
 }
 
 

@@ -1,0 +1,58 @@
+"""What a plan says of one case, as data: the runner compares it, scripts/record_cases.py writes it once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from reconciler.core.canonical import plain
+from reconciler.core.plan import Plan, Step
+from reconciler.core.snapshot import Snapshot
+from reconciler.emulator.clock import EstateClock
+from reconciler.emulator.estate import Estate
+from reconciler.engine.environment import Environment, Request
+from reconciler.engine.planning import plan_from
+from reconciler.hosts.emulated import connect
+from reconciler.secrets import Vault
+from tests.engine.lab import FLEET, REGISTRY, host, linked
+
+HOST = "edge-01"
+SECRETS = {"KEY_ONE": "Zmlyc3Qta2V5LW9mLXRoZS1kZXZpY2U=", "KEY_TWO": "c2Vjb25kLWtleS1vZi10aGUtZGV2aWNl"}
+
+
+def document(resources: str, sku: str) -> str:
+    return FLEET + host(HOST, resources, sku)
+
+
+async def planned(case: Mapping[str, Any]) -> Plan:
+    """The plan for the case's manifest over its snapshot; no host is asked."""
+    snapshot = Snapshot.of(case["snapshot"])
+    clock = EstateClock(snapshot.seen + timedelta(hours=1))
+    nowhere = connect(Estate.new(None), clock)
+    env = Environment(REGISTRY, nowhere, Vault(environ=SECRETS), clock, lambda: "r-case")
+    return await plan_from(linked(document(case["manifest"], case["sku"])), {HOST: snapshot}, Request(), env)
+
+
+def told(step: Step) -> dict[str, Any]:
+    """A step in the user's language; what is empty is left out."""
+    changes = [[change.path, plain(change.before), plain(change.after), change.cause.value] for change in step.changes if not change.secret]
+    secrets = [change.path for change in step.changes if change.secret]
+    found = {
+        "step": step.id.local,
+        "verb": step.verb.word,
+        "changes": changes,
+        "secrets": secrets,
+        "actions": list(step.action_names),
+        "blocked": step.blocked.code if step.blocked else "",
+        "why": step.why,
+        "unverified": sorted(step.unverified),
+        "restart": step.pending_restart,
+        "behind restarts": step.level,
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+async def expected(kind: str, case: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every step of the kind that the case is about."""
+    return [told(step) for step in (await planned(case)).steps() if step.id.kind == kind]
