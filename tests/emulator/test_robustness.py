@@ -14,7 +14,21 @@ from reconciler.emulator.machine import Machine
 from reconciler.emulator.powershell import execute
 from tests.emulator.world import World, eflow_server
 
-TEXTS = ("eflow", "Ethernet", "vEthernet (eflow)", "EDGE-01-EFLOW", "*", "", "DHCP", "Hyper-V", "C:\\cache\\eflow.msi", "HKLM:\\SOFTWARE\\Microsoft", "[x", "é\ud800", "1")
+TEXTS = (
+    "eflow",
+    "Ethernet",
+    "vEthernet (eflow)",
+    "EDGE-01-EFLOW",
+    "*",
+    "",
+    "DHCP",
+    "Hyper-V",
+    "C:\\cache\\eflow.msi",
+    "HKLM:\\SOFTWARE\\Microsoft",
+    "[x",
+    "é\ud800",
+    "1",
+)
 ADDRESSES = ("172.20.0.1", "172.20.0.0", "172.20.0.150", "10.20.7.11", "0.0.0.0", "172.20.0.0/24", "999.0.0.1", "::1")
 SERVER = eflow_server().machine
 CLIENT = World("client-11").hyperv().msi().machine
