@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from reconciler.cli.screen import Screen
 from reconciler.cli.views.apply_text import asks, event_line, left_at_once, question, report_page, stopping
 from reconciler.cli.views.live import Live, Plain
 from reconciler.cli.views.page import Page
+from reconciler.cli.views.step_text import fitting
 from reconciler.core.diagnostics import error
 from reconciler.core.ids import ResourceId
 from reconciler.core.plan import HostPlan, Verb
@@ -103,6 +105,25 @@ def test_a_terminal_keeps_what_ended_and_redraws_what_runs() -> None:
     assert "0:04    edge-01" in out.getvalue()
     assert "NatNetwork/eflow: done in 4.0 s" in out.getvalue()
     assert "as declared" in out.getvalue()
+
+
+def test_a_host_that_says_nothing_ages_by_the_clock_of_the_others() -> None:
+    to, _ = screen(terminal=True)
+    with Live(to, ["edge-01", "edge-02"]) as tell:
+        tell(event(Happening.STEP, 0, id=NAT, index=1, of=2, text="+"))
+        tell(event(Happening.REBOOTING, 10))
+        tell(replace(event(Happening.STEP, 200, id=VM, index=1, of=2, text="~"), host="edge-02"))
+        first, second = (line.plain for line in tell._drawn().renderables)  # type: ignore[union-attr]
+
+    assert first.startswith("3:20    edge-01")
+    assert first.rstrip().endswith("is rebooting  for 3:10")
+    assert "~ EflowVm" in second
+
+
+def test_actions_are_named_as_far_as_there_is_room() -> None:
+    assert fitting(("install", "deploy"), 30) == "install, deploy"
+    assert fitting(("install", "deploy", "set DNS servers"), 30) == "install, deploy and 1 more"
+    assert fitting(("a very long action's name", "another"), 20) == "2 actions"
 
 
 def test_a_failure_says_what_stands_and_what_waits() -> None:

@@ -21,8 +21,9 @@ from reconciler.cli.views.words import clock, one_line, span_seconds, took
 from reconciler.engine.events import Event, Happening
 
 BAR = 6
+SILENT = 15  # seconds without a word from a host after which its line says for how long
 EVERY = 60.0  # seconds between two lines of a log on one long action
-WORDS = {Happening.STEP: "", Happening.REBOOTING: "is rebooting", Happening.WAITING: "waits for", Happening.CONVERGED: "as declared"}
+WORDS = {Happening.REBOOTING: "is rebooting", Happening.WAITING: "waits for", Happening.CONVERGED: "as declared"}
 ENDS = (Happening.DONE, Happening.FAILED, Happening.RECORDED, Happening.STOPPED)
 
 
@@ -60,6 +61,11 @@ class Board:
         return state
 
     @property
+    def now(self) -> datetime:
+        """When something was last heard of any host: a host that says nothing ages by it."""
+        return max(state.at for state in self.hosts.values())
+
+    @property
     def started(self) -> datetime:
         """When the first host was begun with."""
         return min(state.started for state in self.hosts.values())
@@ -81,6 +87,8 @@ def _now(event: Event, state: HostState) -> str:
             return f"{what}: joined job {event.text}"
         case Happening.LEASED:
             return state.text
+    if event.what is Happening.STEP:
+        return " ".join(filter(None, (event.text, what)))
     away = f", away {took(event.seconds)}" if event.what is Happening.REBOOTED and event.seconds else ""
     words = WORDS.get(event.what, event.what.value)
     return " ".join(filter(None, (what, words + away, "" if event.what is Happening.REBOOTED else event.text)))
@@ -174,9 +182,11 @@ class Live:
         filled = BAR * state.done // state.of if state.of else 0
         usual = span_seconds(state.usual) if state.usual else ""
         bar = "█" * filled + "░" * (BAR - filled)
-        passed = clock((state.at - self.board.started).total_seconds())
+        passed = clock((self.board.now - self.board.started).total_seconds())
         place = f"{state.done}/{state.of}" if state.of else ""
-        page.exact((f"{passed:<8}{name:<{self._column}}{bar} {place:<6} {one_line(state.text)}{'  usual ' + usual if usual else ''}", ""))
+        age = (self.board.now - state.at).total_seconds()
+        silent = f"  for {clock(age)}" if age >= SILENT else ""
+        page.exact((f"{passed:<8}{name:<{self._column}}{bar} {place:<6} {one_line(state.text)}{silent}{'  usual ' + usual if usual else ''}", ""))
 
 
 def _word(event: Event) -> tuple[str, str]:

@@ -58,7 +58,7 @@ def step_rows(page: Page, step: Step, number: int, alike: Alike = ()) -> None:
         At(0, f"{number:>2}" if number else "", "dim"),
         At(3 + max(0, len(str(number)) - 2), symbol, STYLE.get(symbol, "")),
         At(4 + max(0, len(str(number)) - 2) + len(symbol), step.id.local, "bold"),
-        At(columns.value, _summary(step)),
+        At(columns.value, _summary(step, columns.source - columns.value - 2)),
         At(columns.source, disruption, style),
         At(columns.estimate, span(step.usual) if step.actions else "", right=True),
     )
@@ -88,7 +88,7 @@ def _disruption(step: Step) -> tuple[str, str]:
     return str(step.disruption), "yellow" if step.disruption >= Disruption.SERVICE else "dim"
 
 
-def _summary(step: Step) -> str:
+def _summary(step: Step, room: int) -> str:
     if step.blocked:
         return f"blocked ({step.verb.word})" if step.verb.acts else "blocked"
     if step.repair:
@@ -101,7 +101,15 @@ def _summary(step: Step) -> str:
         return "record only: as declared, and our record follows"
     if step.verb in MEANING:
         return MEANING[step.verb]
-    return ", ".join(step.action_names) if len(step.actions) > 1 else ""
+    return fitting(step.action_names, room) if len(step.actions) > 1 else ""
+
+
+def fitting(actions: Sequence[str], room: int) -> str:
+    """The names of actions, as many as there is room for; how many more there are."""
+    if len(text := ", ".join(actions)) <= room:
+        return text
+    shown = max((n for n in range(len(actions)) if len(", ".join(actions[:n])) <= room - len(" and 9 more")), default=0)
+    return f"{', '.join(actions[:shown])} and {len(actions) - shown} more" if shown else f"{len(actions)} actions"
 
 
 def record_only(step: Step) -> bool:
