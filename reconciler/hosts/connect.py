@@ -27,7 +27,7 @@ from reconciler.hosts.winrm.channel import Setup, WinrmChannel
 from reconciler.hosts.winrm.errors import BadConnection, OutOfTime
 from reconciler.hosts.winrm.journal import Journal
 from reconciler.hosts.winrm.line import Line, Workers
-from reconciler.hosts.winrm.way import Way, way_to
+from reconciler.hosts.winrm.way import Way, warn, way_to
 
 AT_ONCE = 64  # requests under way
 OPENING = 150.0  # seconds from the first packet to the hello
@@ -76,6 +76,7 @@ class Connections:
         self._journal = Journal(self.options.journal)
         self._workers = self.options.workers or Workers(anyio.CapacityLimiter(self.options.at_once))
         self._breakers: dict[str, Breaker] = {}
+        self._warned: set[Way] = set()
         self._kept: dict[str, list[_Kept]] = {}
 
     def __call__(self, target: Target) -> AbstractAsyncContextManager[Writer]:
@@ -84,6 +85,9 @@ class Connections:
     @asynccontextmanager
     async def _opened(self, target: Target) -> AsyncIterator[Writer]:
         way = way_to(target.host, self.options.folder)
+        if way not in self._warned:
+            self._warned.add(way)
+            warn(way)
         breaker = self._breakers.setdefault(target.host.name, Breaker(target.host.name, self.clock))
         with breaker.watching():
             kept = await self._taken(target) or await self._begun(target, way)

@@ -79,9 +79,13 @@ def way_to(host: Host, folder: Path = Path()) -> Way:
     )
     if trouble := _trouble(way):
         raise BadConnection(f"{host.name}: {trouble}")
-    for choice in sorted(way.insecure):
-        log.warning("%s: connection.insecure has %s: %s", host.name, choice, RISKS.get(choice, "unknown"))
     return way
+
+
+def warn(way: Way) -> None:
+    """Whoever chose something insecure hears of it."""
+    for choice in sorted(way.insecure):
+        log.warning("%s: connection.insecure has %s: %s", way.host, choice, RISKS[choice])
 
 
 def _authentication(options: Mapping[str, Any]) -> str:
