@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.cli.commands import apply
 from reconciler.cli.hints import Said
+from reconciler.cli.screen import Screen
 from reconciler.cli.views.apply_text import report_page
 from reconciler.cli.views.page import Page
 from reconciler.cli.views.plan_text import PlanView, plan_page
@@ -120,3 +122,13 @@ def test_the_next_command_says_first_which_run_did_not_end(lab: Reconcile, fleet
     assert any(" began VirtualSwitch/eflow on edge-01 and did not see it done: it is looked at anew" in line for line in said[:3])
     assert lab("apply", "--yes").code == 0
     assert "did not see it done" not in lab(command).out
+
+
+def test_saying_no_leaves_the_changes_pending_and_says_so(lab: Reconcile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apply, "_may_ask", lambda *_: None)
+    monkeypatch.setattr(Screen, "ask", lambda *_: "no")
+    declined = lab("apply", "edge-01")
+
+    assert declined.code == 2
+    assert declined.out.rstrip().endswith("nothing was done: 3 changes pending still")
+    assert lab("plan", "edge-01").code == 2

@@ -135,6 +135,7 @@ def test_errors_of_manifests_are_framed_with_their_source(reconcile: Reconcile, 
     assert "^^^^" in said.out
     assert "did you mean eflow" in said.out
     assert "1 file, 2 hosts" in said.out
+    assert said.out.endswith("Next: reconcile validate    (once they are mended)\n")
 
 
 def test_a_manifest_with_errors_is_not_planned(lab: Reconcile, fleet: Path) -> None:

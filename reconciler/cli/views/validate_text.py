@@ -23,7 +23,9 @@ def validate_page(page: Page, linked: Linked, manifest: Manifest, lines: Lines, 
         page.say(f"{count(linked.rules_suspended, 'rule')} {'waits' if linked.rules_suspended == 1 else 'wait'} for a first look at the hosts")
     if not linked.fleet.declared:
         page.say("no Fleet document: nothing is ever pruned; to have it so, add kind: Fleet with a name")
-    if not linked.errors:
+    if linked.errors:
+        page.exact((f"Next: {said.command('validate')}", "bold cyan"), ("    (once they are mended)", "dim"))
+    else:
         page.exact((f"Next: {said.command('plan')}", "bold cyan"))
 
 
