@@ -7,6 +7,7 @@ printed and held to: no half and no outcome is there in name only.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -226,8 +227,8 @@ async def converges(case: Case, tally: Tally) -> None:
     assert (left, second.hosts[0].barriers) == ([], ()), left
 
 
-def hold(each: int, number: int) -> None:
-    """So many cases of each half."""
+def hold(each: int, number: int, record_property: Callable[[str, object], None]) -> None:
+    """So many cases of each half; the shares stand at the end of the run."""
     tally = Tally()
     for half in Half:
 
@@ -238,16 +239,16 @@ def hold(each: int, number: int) -> None:
             anyio.run(converges, case, tally)
 
         one()
-    print(f"\n{tally}")  # noqa: T201 - the shares, for whoever runs pytest -s
+    record_property("shares", str(tally))
     tally.hold()
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_hundred_random_hosts_converge(number: int) -> None:
-    hold(10, number)
+def test_a_hundred_random_hosts_converge(number: int, record_property: Callable[[str, object], None]) -> None:
+    hold(10, number, record_property)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("number", range(10, 20))
-def test_five_hundred_random_hosts_converge(number: int) -> None:
-    hold(46, number)
+def test_five_hundred_random_hosts_converge(number: int, record_property: Callable[[str, object], None]) -> None:
+    hold(46, number, record_property)

@@ -75,9 +75,9 @@ def test_a_seeded_mistake_is_caught(mutation: Mutation, monkeypatch: pytest.Monk
     kinds = mutated(mutation, monkeypatch)
     catches = (anyio.run(caught, kinds, scenario) for scenario in SCENARIOS if scenario.kind == mutation.kind)
     by = next((catch for catch in catches if catch), None)
-    record_property("caught by", by)
+    record_property("caught by", by)  # in the XML report; pytest -s shows it too
+    print(f"{mutation} was caught: {by}")  # noqa: T201
     assert by is not None
-    print(f"{mutation} was caught: {by}")  # noqa: T201 - shown by pytest -s
 
 
 def test_there_are_at_least_twenty_of_them_over_every_kind() -> None:

@@ -1,0 +1,15 @@
+"""What every run of the tests ends with: the figures that tests kept for the reader (`record_property("shares", ...)`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+KEPT = ("shares",)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Properties travel from xdist's workers too; printing would not."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, ())]
+    said = [str(value) for report in reports for name, value in report.user_properties if name in KEPT]
+    for line in said:
+        terminalreporter.write_line(line)
