@@ -10,6 +10,7 @@ from reconciler.core.ids import ResourceId
 from reconciler.core.kinds import Registry
 from reconciler.core.resources import Fleet, Host, Resource
 from reconciler.engine.environment import Limits
+from reconciler.engine.judge import UNJUDGED, Settled
 from reconciler.engine.shapes import shape
 
 
@@ -20,6 +21,7 @@ class Desired:
     `chosen` None: every resource. `whole`: the whole fleet was loaded and asked for, so pruning is possible.
     `secrets`: id → WRITE_ONLY field → same | differs | unavailable; `hashes`: id → field → scrypt for the record;
     `missing`: id → why a secret of it cannot be had (a step that would send it is blocked).
+    `settled`: the verdict of rules that needed no look at the host.
     """
 
     host: Host
@@ -34,6 +36,7 @@ class Desired:
     secrets: Mapping[ResourceId, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     hashes: Mapping[ResourceId, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     missing: Mapping[ResourceId, str] = field(default_factory=lambda: MappingProxyType({}))
+    settled: Settled = UNJUDGED
     braked: str = ""  # why nothing of what is declared no more is deleted: the fleet's brake
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from reconciler.core.calls import NONSENSE, Later, Unreadable
@@ -13,29 +15,59 @@ from reconciler.core.kinds import Finding, NotSeen, Rule
 from reconciler.core.resources import Resource
 from reconciler.engine.world import HostWorld
 
+NOTHING_FOUND: Mapping[str, tuple[Finding, ...]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What was judged without a look at the host, so that a look changes nothing about it: ids of rules, and what they found."""
+
+    rules: frozenset[str] = frozenset()
+    findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=lambda: NOTHING_FOUND)
+
+
+UNJUDGED = Settled()
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`findings` pairs each finding with its rule; `suspended` rules read what nobody has looked at."""
+    """`findings` pairs each finding with its rule; `suspended` rules read what nobody has looked at; `found` is before acceptance."""
 
     findings: tuple[tuple[Rule[Any], Finding], ...]
     suspended: tuple[str, ...]
     diagnostics: tuple[Diagnostic, ...]
+    found: Mapping[str, tuple[Finding, ...]]
 
 
-def judge(world: HostWorld, rules: Iterable[Rule[Any]], today: date | None = None) -> Verdict:
-    """Run every rule. A rule that meets what is not seen, cannot be read, or is only known later, is suspended whole; accepted warnings are dropped."""
-    found: list[tuple[Rule[Any], Finding]] = []
+def judge(world: HostWorld, rules: Iterable[Rule[Any]], today: date | None = None, settled: Settled = UNJUDGED) -> Verdict:
+    """Run every rule, but those that are settled for what is declared here.
+
+    A rule that meets what is not seen, cannot be read, or is only known later, is suspended whole; accepted warnings are dropped.
+    """
+    kept: list[tuple[Rule[Any], Finding]] = []
+    found: dict[str, tuple[Finding, ...]] = {}
     suspended: list[str] = []
     for rule in rules:
         try:
-            findings = list(rule.check(world))
+            findings = settled.findings.get(rule.id, ()) if rule.id in settled.rules else tuple(rule.check(world))
         except (NotSeen, Unreadable, *NONSENSE):
             suspended.append(rule.id)
             continue
         if findings:
-            found += [(rule, finding) for finding in findings if not _accepted(rule, world.by_id.get(finding.subject), today)]
-    return Verdict(tuple(found), tuple(suspended), tuple(diagnostic(rule, finding, world) for rule, finding in found))
+            found[rule.id] = findings
+            kept += [(rule, finding) for finding in findings if not _accepted(rule, world.by_id.get(finding.subject), today)]
+    return Verdict(tuple(kept), tuple(suspended), tuple(diagnostic(rule, finding, world) for rule, finding in kept), found or NOTHING_FOUND)
+
+
+def settle(rules: Iterable[Rule[Any]], unseen: Verdict) -> Settled:
+    """What a verdict on a host that nobody has looked at settles for good: rules that ended never asked for the host."""
+    return Settled(_ended(tuple(rule.id for rule in rules), unseen.suspended), unseen.found)
+
+
+@lru_cache(maxsize=256)
+def _ended(rules: tuple[str, ...], suspended: tuple[str, ...]) -> frozenset[str]:
+    """Alike for most hosts of a fleet, and then one."""
+    return frozenset(rules) - frozenset(suspended)
 
 
 def _accepted(rule: Rule[Any], resource: Resource | None, today: date | None) -> bool:

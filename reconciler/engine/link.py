@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import networkx as nx
@@ -25,7 +26,7 @@ from reconciler.core.model import FieldMarks
 from reconciler.core.resources import Fleet, Host, Manifest, Need, Resource, Written
 from reconciler.engine.derive import Derivation
 from reconciler.engine.drafts import Draft, Drafts, construct_spec, key_of
-from reconciler.engine.judge import judge
+from reconciler.engine.judge import Settled, judge, settle
 from reconciler.engine.world import HostWorld
 
 ROUNDS = 8  # an empty one costs nothing
@@ -41,6 +42,7 @@ class Linked:
     diagnostics: tuple[Diagnostic, ...] = ()
     complete: bool = True
     rules_suspended: int = 0  # rule × host pairs that wait for a first look
+    settled: Mapping[str, Settled] = field(default_factory=lambda: MappingProxyType({}))  # by host: rules that need no look
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
@@ -55,6 +57,7 @@ def link(manifest: Manifest, registry: Registry) -> Linked:
         by_host.setdefault(written.id.host, []).append(written)
     resources: dict[str, tuple[Resource, ...]] = {}
     found: list[Diagnostic] = []
+    settled: dict[str, Settled] = {}
     suspended = 0
     for name, writings in by_host.items():
         linker = _HostLinker(Drafts(name, registry, writings))
@@ -62,11 +65,12 @@ def link(manifest: Manifest, registry: Registry) -> Linked:
         found += linker.drafts.diagnostics
         if not linker.drafts.failed and name in manifest.hosts:
             verdict = judge(HostWorld(manifest.hosts[name], registry, resources[name]), registry.rules)
+            settled[name] = settle(registry.rules, verdict)
             found += verdict.diagnostics
             suspended += len(verdict.suspended)
     diagnostics = (*manifest.diagnostics, *sorted(found, key=_place))
     complete = manifest.complete and not any(d.severity is Severity.ERROR for d in found)
-    return Linked(manifest.fleet, manifest.hosts, resources, diagnostics, complete, suspended)
+    return Linked(manifest.fleet, manifest.hosts, resources, diagnostics, complete, suspended, settled)
 
 
 def _place(diagnostic: Diagnostic) -> tuple[Any, ...]:

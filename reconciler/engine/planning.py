@@ -26,6 +26,7 @@ from reconciler.engine.desired import Desired
 from reconciler.engine.diff import DIFFERS, SAME, UNAVAILABLE
 from reconciler.engine.environment import Environment, Request, Scope
 from reconciler.engine.identity import verify
+from reconciler.engine.judge import UNJUDGED
 from reconciler.engine.ledger import Record, Records, salt
 from reconciler.engine.link import Linked
 from reconciler.engine.shapes import shape
@@ -74,6 +75,7 @@ def desired_of(linked: Linked, host: Host, request: Request, env: Environment) -
         excluded=frozenset(r.id for r in resources if str(r.id).casefold() in excluded or host.name.casefold() in excluded),
         whole=linked.complete and not asked and not excluded and not any("/" in t for t in request.scope.targets),
         destroy=tuple(id for id in map(ResourceId.parse, request.destroy) if id.host.casefold() == host.name.casefold()),
+        settled=linked.settled.get(host.name, UNJUDGED),
     )
 
 

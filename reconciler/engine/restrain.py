@@ -43,7 +43,8 @@ def restrain(desired: Desired, view: HostView, drafts: list[Step], reach: Mappin
     fallen: list[Diagnostic] = []
     while True:
         end = _reachable(desired, view, steps, reach)
-        verdict = judge(HostWorld(desired.host, desired.registry, desired.resources, view, end, former), desired.registry.rules, now.date())
+        world = HostWorld(desired.host, desired.registry, desired.resources, view, end, former)
+        verdict = judge(world, desired.registry.rules, now.date(), desired.settled)
         fell = _fall(steps, verdict)
         if not fell:
             break
