@@ -37,6 +37,7 @@ class Half(StrEnum):
 
 
 WITH_GUEST = (Half.MSI, Half.RESIZED, Half.JOB, Half.LEFTOVERS)
+WITH_NETWORK = (Half.ADDRESSLESS, Half.TWINS)
 WITH_HISTORY = (Half.WHOLE, Half.RESIZED)  # always on what was applied before
 WITHOUT_HISTORY = (Half.BARE, Half.PENDING, Half.TWINS, Half.MSI)
 

@@ -142,11 +142,11 @@ def networks(name: str, third: int, server: bool) -> st.SearchStrategy[Network]:
 
 
 @st.composite
-def wishes(draw: st.DrawFn, sku: str, guest: bool | None = None) -> Wish:
-    """A coherent declaration; `guest` says whether there has to be an EFLOW VM."""
+def wishes(draw: st.DrawFn, sku: str, guest: bool | None = None, least: int = 0) -> Wish:
+    """A coherent declaration; `guest` says whether there has to be an EFLOW VM, `least` how many networks."""
     server = sku != CLIENT
     guest = draw(st.booleans()) if guest is None else guest
-    names = draw(st.lists(st.sampled_from(NAMES), unique=True, min_size=int(server and guest), max_size=2))
+    names = draw(st.lists(st.sampled_from(NAMES), unique=True, min_size=max(least, int(server and guest)), max_size=2))
     found = [draw(networks(name, 10 + 10 * n, server)) for n, name in enumerate(names)]
     one_nat = next((n for n, network in enumerate(found) if network.nat), None)
     found = [replace(network, nat=n == one_nat, ports=network.ports if n == one_nat else ()) for n, network in enumerate(found)]
