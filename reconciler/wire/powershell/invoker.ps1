@@ -603,7 +603,8 @@ function Get-Textual([string]$Name, [long]$Ms) {  # which parameters of a comman
     [void]$shell.AddCommand('Microsoft.PowerShell.Utility\Select-Object').AddParameter('ExpandProperty', 'Parameters')
     $looked = Invoke-Shell $shell $Ms
     if ($looked.cut -or $looked.err.Count -or $looked.out.Count -ne 1) { Stop-With 'NoSecret' 'the parameters of the command cannot be read' }
-    foreach ($parameter in ([Collections.IDictionary]$looked.out[0].PSObject.BaseObject).get_Values()) {
+    $parameters = [Collections.IDictionary]$looked.out[0]
+    foreach ($parameter in $parameters.get_Values()) {
         if ($parameter.ParameterType -eq [string] -or $parameter.ParameterType -eq [string[]]) { [void]$names.Add($parameter.Name) }
     }
     return , $names

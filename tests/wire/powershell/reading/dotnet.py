@@ -47,9 +47,24 @@ class Record(Simple):
 
     def __init__(self, thrown: Thrown) -> None:
         cause = Simple("Exception", Message=thrown.text, HResult=-2146233079, InnerException=None, type=thrown.kind)
-        about = Simple("ErrorCategoryInfo", Category=EnumName("InvalidOperation"), Reason=thrown.kind.rpartition(".")[2], TargetName="")
+        about = Simple("ErrorCategoryInfo", Category=EnumName(thrown.category), Reason=thrown.kind.rpartition(".")[2], TargetName="")
         super().__init__("ErrorRecord", Exception=cause, FullyQualifiedErrorId=thrown.id, TargetObject=thrown.target, CategoryInfo=about)
         self.thrown = thrown
+        cause.fields["ErrorRecord"] = self
+
+
+class Row:
+    """A PSCustomObject, or what passes for one: properties by name, without regard to case."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+
+
+class Properties(NetList):
+    """What PSObject.Properties gives: of a row its own, of other values none that is read here."""
+
+    def __init__(self, of: Any) -> None:
+        super().__init__(Simple("Property", Name=name, Value=held) for name, held in of.values.items()) if isinstance(of, Row) else super().__init__()
 
 
 class Secure:
@@ -92,8 +107,10 @@ def new(kind: str, given: list[Any], reader: Any) -> Any:
             return NetList()
         case "HashSet":
             return NetSet()
-        case "StringBuilder" | "StringWriter" | "MemoryStream":
+        case "StringBuilder" | "MemoryStream":
             return Builder()
+        case "StringWriter":
+            return Simple(name, builder=Builder())
         case "GZipStream":
             return Simple("GZipStream", into=given[0], data=b"")
         case "UTF8Encoding":
@@ -102,6 +119,10 @@ def new(kind: str, given: list[Any], reader: Any) -> Any:
             return Simple("Regex", pattern=compiled(given[0]))
         case "InvalidOperationException":
             return Simple("Exception", Message=given[0], HResult=-2146233079, InnerException=None, type=INVALID)
+        case "ErrorRecord" if len(given) == 2:
+            return given[0]
+        case "NetworkCredential":
+            return Simple(name, Password=given[1].text)
         case "ErrorRecord":
             return Record(Thrown(given[1], given[0].fields["Message"], given[3] if len(given) > 3 else None, given[0].fields["type"]))
         case "byte" | "object":
@@ -111,11 +132,6 @@ def new(kind: str, given: list[Any], reader: Any) -> Any:
         case "ProcessStartInfo":
             return Simple(name)
     raise AssertionError(f"New-Object {kind} is not read; {reader!r:.20}")
-
-
-def cast_to(kind: str, value: Any) -> Any:
-    assert kind == "Collections.IDictionary", kind
-    return value
 
 
 # --- members
@@ -141,14 +157,17 @@ def member(value: Any, name: str, reader: Any) -> Any:
         return 0 if name == "Count" else None
     if name in ("Count", "Length") and not isinstance(value, Builder | Simple):
         return len(value) if isinstance(value, str) else len(value.text) if isinstance(value, Secure) else _count(value)
+    if name == "PSObject":
+        return Simple("PSObject", Properties=Properties(value), BaseObject=value)
     if isinstance(value, Match):
         return {"Success": value.found is not None, "Groups": value, "Value": value.found[0] if value.found else ""}[name]
     if isinstance(value, Builder):
-        return {"Length": len(value.text), "Capacity": len(value.text)}[name]
+        return {"Length": len(value.text) or len(value.data), "Capacity": len(value.text)}[name]
     if isinstance(value, Simple):
         if value.kind == "Stopwatch":
             return int((reader.world.seconds - value.fields["at"]) * 1000)
-        return value.fields[name]
+        found = value.fields[name]
+        return found() if callable(found) else found
     if isinstance(value, tuple):
         return value[("Key", "Value").index(name)]
     if isinstance(value, timedelta) and name == "TotalSeconds":
@@ -178,6 +197,8 @@ def item(value: Any, key: Any) -> Any:
         case Match():
             held = value.found.group(key) if value.found else None
             return Simple("Group", Success=held is not None, Value=held or "")
+        case Properties():
+            return next((entry for entry in value.items if entry.fields["Name"].casefold() == key.casefold()), None)
         case list():
             return value[key] if -len(value) <= key < len(value) else None
         case NetList():
@@ -237,6 +258,8 @@ def _map(value: Map, name: str, given: list[Any]) -> Any:
             return value.has(given[0])
         case "get_Keys":
             return value.keys()
+        case "get_Values":
+            return [held for _, held in value.pairs()]
         case "get_Count":
             return len(value.entries)
         case "Add":
@@ -308,6 +331,8 @@ def _simple(value: Simple, name: str, given: list[Any], reader: Any, scope: Any)
             return NOTHING
         case "SHA256", "ComputeHash":
             return hashlib.sha256(given[0]).digest()
+        case "StringWriter", "GetStringBuilder":
+            return value.fields["builder"]
         case "GZipStream", "Write":
             value.fields["data"] += bytes(given[0])
             return NOTHING
@@ -317,6 +342,23 @@ def _simple(value: Simple, name: str, given: list[Any], reader: Any, scope: Any)
         case "File", "Dispose":
             reader.world.locked = False
             return NOTHING
+        case "PowerShell", _:
+            return reader.world.shell(value, name, given)
+        case "WaitHandle", "WaitOne":
+            return reader.world.waited(value, given[0])
+        case "Runspace", "Open":
+            return NOTHING
+        case "Proxy", "SetVariable":
+            value.fields[given[0]] = given[1]
+            return NOTHING
+        case "Stream", "ReadAsync":
+            return value.fields["read"](given[0])
+        case "Process", "WaitForExit":
+            return reader.world.exited(value, given[0])
+        case "Writer", "Close":
+            return NOTHING
+        case "Property", "get_Value":
+            return value.fields["Value"]
         case "Exception", "GetType":
             return Simple("Type", FullName=value.fields["type"])
         case "Exception", "GetBaseException":
@@ -350,6 +392,8 @@ def _text(value: str, name: str, given: list[Any]) -> Any:
             return value.rstrip("".join(given)) if given else value.rstrip()
         case "ToString":
             return str(value)
+        case "GetString":
+            return bytes(given[0]).decode("utf-8")
         case "GetBytes":
             return given[0].encode("utf-16-le" if value == "unicode" else value)
     raise AssertionError(f"String.{name} is not read")
@@ -401,6 +445,17 @@ def static(kind: str, name: str, given: list[Any] | None, reader: Any) -> Any:
             return _decoded(given[0])
         case "console", "SetOut":
             return NOTHING
+        case "powershell", "Create":
+            return world.new_shell()
+        case "diagnostics.process", "Start":
+            return world.program(given[0])
+        case "threading.tasks.task", "WaitAny":
+            world.seconds += given[1] / 1000
+            return -1
+        case "runspacefactory", "CreateRunspace":
+            return Simple("Runspace", SessionStateProxy=Simple("Proxy"))
+        case "management.automation.runspaces.initialsessionstate", "CreateDefault2":
+            return Simple("InitialSessionState")
     if low.startswith("io."):
         return world.file(low, name, given)
     return _number_or_time(low, name, given, world)
@@ -436,6 +491,8 @@ def _constant(low: str, name: str, world: Any) -> Any:
             return Simple("CultureInfo", Name="en-US")
         case "text.encoding", _:
             return name.lower()
+        case "console", "OutputEncoding":
+            return "utf-8"
         case "nullstring", "Value":
             return None
     return EnumName(name)

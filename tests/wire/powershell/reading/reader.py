@@ -8,6 +8,7 @@ a real engine; what it does not know it refuses to read.
 from __future__ import annotations
 
 import re
+import typing
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -164,8 +165,7 @@ class Reader:
 
     def _emit(self, node: Node, scope: Scope, out: list[Any]) -> None:
         """An expression or a command as a statement: its value goes down the pipeline."""
-        while len(node.children) == 1 and node.type not in ("command", "variable"):
-            node = node.children[0]
+        node = core(node)
         if node.type == "command":
             out.extend(self._command(node, scope))
             return
@@ -277,8 +277,7 @@ class Reader:
     # --- expressions
 
     def value(self, node: Node, scope: Scope) -> Any:
-        while len(node.children) == 1 and node.type not in ("command", "variable", "string_literal", "argument_list"):
-            node = node.children[0]
+        node = core(node)
         if node.type == "command":
             return collected(self._command(node, scope))
         if node.type == "command_name":
@@ -297,6 +296,8 @@ class Reader:
             left = truth(self.value(first, scope))
             return truth(self.value(second, scope)) if left is (sign == "-and") else left
         left = plain(self.value(first, scope))
+        if core(second).type == "type_literal" and sign in ("-eq", "-ne"):
+            return (text(left).casefold() == words(second)[1:-1].casefold()) is (sign == "-eq")
         if sign in ("-is", "-isnot"):
             return is_type(left, words(second)[1:-1]) is (sign == "-is")
         return OPERATORS[sign](left, plain(self.value(second, scope)))
@@ -332,7 +333,7 @@ class Reader:
         if kind == "ref":
             return Ref(scope, words(node.children[1])[1:].casefold())
         value = self.value(node.children[1], scope)
-        return dotnet.cast_to(kind, value) if "." in kind else cast(kind, value)
+        return plain(value) if "." in kind else cast(kind, value)
 
     def _x_variable(self, node: Node, scope: Scope) -> Any:
         return scope.read(words(node)[1:].casefold())
@@ -381,8 +382,7 @@ class Reader:
 
     def _x_assignment_expression(self, node: Node, scope: Scope) -> Any:
         target, sign, source = node.children
-        while len(target.children) == 1 and target.type != "variable":
-            target = target.children[0]
+        target = core(target)
         value = plain(self.value(source, scope))
         if words(sign) == "+=":
             value = add(plain(self.value(target, scope)), value)
@@ -395,8 +395,7 @@ class Reader:
         return before
 
     def _store(self, target: Node, value: Any, scope: Scope) -> None:
-        while len(target.children) == 1 and target.type != "variable":
-            target = target.children[0]
+        target = core(target)
         if target.type == "variable":
             name = words(target)[1:].casefold()
             assert name not in ("null", "true", "false", "pid", "_")
@@ -435,8 +434,33 @@ class Reader:
 
 @cache
 def parsed(script: str) -> tuple[Node, dict[str, tuple[Node, tuple[str, ...]]]]:
-    root = tree(uncommented(script))
+    root = cast_node(Light(tree(uncommented(script))))
     return root, functions(root)
+
+
+WHOLE = ("command", "variable", "string_literal", "argument_list")
+
+
+class Light:
+    """A node of the tree kept as plain Python: the grammar's own builds its children anew each time that they are asked for."""
+
+    __slots__ = ("children", "core", "end_byte", "is_named", "start_byte", "start_point", "text", "type")
+
+    def __init__(self, node: Node) -> None:
+        self.type, self.text, self.is_named = node.type, node.text, node.is_named
+        self.start_byte, self.end_byte, self.start_point = node.start_byte, node.end_byte, node.start_point
+        self.children = [Light(item) for item in node.children]
+        self.core: Light = self.children[0].core if len(self.children) == 1 and self.type not in WHOLE else self
+
+
+def core(node: Node) -> Node:
+    """The node that a chain of single children ends in: the grammar has a level for each rank of operators."""
+    return typing.cast("Node", typing.cast("Light", node).core)
+
+
+def cast_node(light: Light) -> Node:
+    """It has what this module asks of a node, and no more."""
+    return typing.cast("Node", light)
 
 
 def uncommented(script: str) -> str:

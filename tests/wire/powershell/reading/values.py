@@ -21,9 +21,11 @@ NOTHING = Nothing()
 class Thrown(Exception):
     """A terminating error with its record."""
 
-    def __init__(self, id: str, text: str, target: Any = None, kind: str = "System.Management.Automation.RuntimeException") -> None:
+    def __init__(
+        self, id: str, text: str, target: Any = None, kind: str = "System.Management.Automation.RuntimeException", category: str = "InvalidOperation"
+    ) -> None:
         super().__init__(text)
-        self.id, self.text, self.target, self.kind = id, text, target, kind
+        self.id, self.text, self.target, self.kind, self.category = id, text, target, kind, category
 
 
 class Char(str):
@@ -205,5 +207,7 @@ def is_type(value: Any, name: str) -> bool:
         "collections.ienumerable": isinstance(value, str | Map) or enumerated(value) is not None,
         "scriptblock": type(value).__name__ == "Block",
         "security.securestring": type(value).__name__ == "Secure",
+        "management.automation.pscustomobject": type(value).__name__ == "Row",
+        "management.automation.icontainserrorrecord": getattr(value, "kind", "") == "Exception",
     }
     return known.get(low, False)

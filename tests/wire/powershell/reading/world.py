@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
+from reconciler.emulator.estate import Estate
+from reconciler.emulator.machine import Machine
+from reconciler.emulator.skus import HostWish
 from reconciler.wire.powershell import invoker
+from tests.wire.powershell.reading import programs, shell
 from tests.wire.powershell.reading.dotnet import Builder, Simple
 from tests.wire.powershell.reading.reader import Built, Reader
 from tests.wire.powershell.reading.values import NOTHING, Map, Thrown
@@ -30,7 +34,14 @@ class World:
         self.pending: list[str] = []
         self.locked = False
         self.refuses_runners = False
+        self.ended: set[int] = set()
+        self.ran: list[tuple[str, dict[str, Any]]] = []
         self._next = 1000
+
+    @cached_property
+    def machine(self) -> Machine:
+        """What the emulator answers for: cmdlets and programs alone, since files and values are this world's own."""
+        return Estate.new(None, [HostWish("edge-01")]).machine("edge-01")
 
     def now(self) -> datetime:
         return START + timedelta(seconds=self.seconds)
@@ -45,6 +56,21 @@ class World:
         self.pending.clear()
         self.boots += 1
         self.seconds += 60
+
+    def new_shell(self) -> Simple:
+        return shell.new_shell()
+
+    def shell(self, made: Simple, name: str, given: list[Any]) -> Any:
+        return shell.call(made, name, given, self)
+
+    def waited(self, handle: Simple, milliseconds: int) -> bool:
+        return shell.wait(handle, milliseconds, self)
+
+    def program(self, start: Simple) -> Simple:
+        return programs.start(start, self)
+
+    def exited(self, process: Simple, milliseconds: int) -> bool:
+        return programs.wait(process, milliseconds, self)
 
     # --- files
 
@@ -138,6 +164,7 @@ class World:
         return [not self.refuses_runners]
 
     def _stop(self, pid: int) -> list[Any]:
+        self.ended.add(pid)
         self.processes.pop(pid, None)
         return []
 
