@@ -17,6 +17,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import anyio
+
 from reconciler.cli.git import specs_info
 from reconciler.cli.hints import Said
 from reconciler.cli.options import Common, Output, Selection
@@ -26,7 +28,8 @@ from reconciler.core.diagnostics import Diagnostic, error
 from reconciler.core.errors import Refused
 from reconciler.core.kinds import Registry
 from reconciler.core.plan import SpecsInfo
-from reconciler.core.resources import Manifest
+from reconciler.core.resources import Connection, Manifest
+from reconciler.core.transport import Connect
 from reconciler.emulator.estate import Estate, EstateError
 from reconciler.engine.environment import Environment, Scope
 from reconciler.engine.link import Linked, link
@@ -38,11 +41,17 @@ from reconciler.rules import RULES, WORDS
 from reconciler.secrets import Vault
 
 LETTERS = "23456789abcdefghjkmnpqrstvwxyz"  # none that is read for another
-REAL_HOSTS = error(
+NO_ESTATE = error(
     "CLI001",
-    "this version speaks to emulated hosts only",
-    why="WinRM to real hosts is not part of it yet",
+    "no emulated estate is named",
     help="reconcile emulate new lab, then the same command with --estate lab; without any host: reconcile validate, or plan --from SNAPSHOT",
+)
+NO_CONNECTION = error(
+    "CLI001",
+    "nothing says how these hosts are reached",
+    why="no host has a connection, and no emulated estate is named",
+    help="reconcile emulate new lab, then the same command with --estate lab; for real hosts: spec.connection (docs/connections.md); "
+    "without any host: reconcile validate, or plan --from SNAPSHOT",
 )
 
 
@@ -116,15 +125,32 @@ class Session:
 
     @contextmanager
     def environment(self) -> Iterator[Environment]:
-        """The hosts to speak to: those of the emulated estate, kept in its folder afterwards. Raises Refused where there is none."""
+        """The hosts to speak to: those of the emulated estate, kept in its folder afterwards; without one, real hosts. Raises Refused."""
+        if self.common.estate is None:
+            with self._real() as reach:
+                yield Environment(self.registry, reach, self.vault, WallClock(), name_run, by())
+            return
         with self.estate() as estate:
             yield Environment(self.registry, connect(estate, estate.clock, secrets=self.vault), self.vault, estate.clock, name_run, by())
+
+    @contextmanager
+    def _real(self) -> Iterator[Connect]:
+        """Real hosts, each by its connection; what was kept of sessions is ended afterwards."""
+        if all(host.connection == Connection() for host in self.manifest.hosts.values()):
+            raise Refused([NO_CONNECTION])
+        from reconciler.hosts.connect import Connections, Options, by_transport  # with it comes pywinrm: a fifth of a second
+
+        reach = Connections(self.vault, WallClock(), Options(journal=state_folder() / "shells"))
+        try:
+            yield by_transport({"winrm": reach})
+        finally:
+            anyio.run(reach.aclose)
 
     @contextmanager
     def estate(self) -> Iterator[Estate]:
         """The emulated estate that was named; saved at the end, also after an error. Raises Refused."""
         if self.common.estate is None:
-            raise Refused([REAL_HOSTS])
+            raise Refused([NO_ESTATE])
         try:
             with Estate.open(self.common.estate).session() as estate:
                 yield estate
@@ -133,7 +159,12 @@ class Session:
 
 
 def _nowhere(_: Any) -> Any:
-    raise Refused([REAL_HOSTS])
+    raise Refused([NO_CONNECTION])
+
+
+def state_folder() -> Path:
+    """Where this product keeps what is of this machine only."""
+    return Path(os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".local" / "state") / "edge-reconciler"
 
 
 def name_run() -> str:

@@ -96,8 +96,9 @@ def _host_out(host: Host) -> dict[str, Any]:
 
 def _host_in(name: str, data: Mapping[str, Any]) -> Host:
     link = data["connection"]
+    options = {name: _value_in(AS_WRITTEN, value) for name, value in link["options"].items()}
     return Host(
-        name, data["address"], data["labels"], data["sku"], data["timeZone"], data["computerName"], Connection(link["transport"], link["port"], link["options"])
+        name, data["address"], data["labels"], data["sku"], data["timeZone"], data["computerName"], Connection(link["transport"], link["port"], options)
     )
 
 
@@ -124,6 +125,9 @@ def _resource_in(registry: Registry, data: Mapping[str, Any]) -> Resource:
     needs = tuple(Need(ResourceId.parse(target), why, bound, capability) for target, why, bound, capability in data["needs"])
     sources = {name: Source(How(how), origin) for name, (how, origin) in data["sources"].items()}
     return Resource(id, Key(data["key"]), spec_of(registry[id.kind].spec, data["spec"]), sources, needs, common)
+
+
+AS_WRITTEN: TypeAdapter[Any] = TypeAdapter(str | list[str])  # what a connection's options hold, but for references to secrets
 
 
 @cache

@@ -57,11 +57,14 @@ class SignIns:
         """`act` with the secret's value, alone while the principal is not proven. Raises SignInRefused, SignInStopped, SecretUnavailable."""
         value = "" if secret is None else await self._secrets.resolve(secret)
         principal = self._of(name, value)
-        if principal.proven:
-            try:
-                return await act(value)
-            except SignInRefused:
-                principal.proven = False
+        if not principal.proven:
+            async with principal.lock:
+                if not principal.proven:
+                    return await self._alone(principal, name, secret, value, act)
+        try:
+            return await act(value)
+        except SignInRefused:
+            principal.proven = False
         async with principal.lock:
             return await self._alone(principal, name, secret, value, act)
 

@@ -60,15 +60,19 @@ class ResourceMetadata(Model):
 
 
 class ConnectionSpec(Model):
-    """How a host is reached."""
+    """How a host is reached. Files are named from where the command runs; what is insecure is asked for by name."""
 
     transport: Literal["winrm"] = "winrm"
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     scheme: Literal["http", "https"] | None = None
-    authentication: Literal["negotiate", "kerberos", "ntlm", "certificate"] | None = None
+    authentication: Literal["negotiate", "kerberos", "ntlm", "certificate", "basic"] | None = None
     username: str | None = None
     password: Secret | None = None
+    certificate: str | None = None
+    certificateKey: str | None = None
     ca: str | None = None
+    session: Literal["per-look", "persistent"] | None = None
+    insecure: tuple[Literal["plainHttp", "anyCertificate"], ...] | None = None
 
 
 class HostSpec(Model):

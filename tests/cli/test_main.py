@@ -79,7 +79,7 @@ def test_every_verb_of_emulate_has_help_of_its_own(verb: str, reconcile: Reconci
         (("plan", "edge-02"), "did you mean edge-01?"),
         (("plan", "--exclude", "nobody"), "CLI003"),
         (("plan", "--from", "nowhere.json"), "cannot be read"),
-        (("plan",), "this version speaks to emulated hosts only"),
+        (("plan",), "nothing says how these hosts are reached"),
         (("--estate", "nowhere", "plan"), "holds no estate"),
         (("--specs", "nowhere", "validate"), "there is no nowhere"),
         (("apply", "nowhere.plan", "--estate", "x"), "CLI004"),

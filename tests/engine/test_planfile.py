@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.core.calls import Secret
 from reconciler.core.canonical import digest
 from reconciler.core.errors import Refused
 from reconciler.engine.planfile import load, save
@@ -33,6 +34,19 @@ def saved() -> str:
     text = run(made)
     assert isinstance(text, str)
     return text
+
+
+def test_a_plan_keeps_how_its_hosts_are_reached() -> None:
+    reached = "\n  connection: {scheme: https, authentication: ntlm, username: svc, password: {env: PW}, insecure: [anyCertificate]}\n  resources:"
+    here = lab(SPECS.replace("\n  resources:", reached))
+
+    async def made() -> str:
+        return save(await here.plan(), here.desired)
+
+    _, again = load(run(made), REGISTRY)
+    options = again.hosts["edge-01"].connection.options
+    assert options["password"] == Secret("env", "PW")
+    assert list(options["insecure"]) == ["anyCertificate"]
 
 
 TEXT = saved()

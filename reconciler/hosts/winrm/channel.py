@@ -30,7 +30,6 @@ PIECE = 200_000  # bytes of one Send, in whole lines; a single longer line goes 
 STARTING = 60.0  # seconds for a shell and its process
 ENDING = 10.0
 LOSSES = 8  # broken requests in a row, without any output in between
-PAUSES = (0.2, 1.0, 2.0)  # seconds before a request that certainly did not arrive goes out again
 NOT_EXECUTED = (Unreachable, Unavailable, StaleSeal)
 DIAGNOSTICS = 2**20  # bytes of stderr a session
 
@@ -43,6 +42,7 @@ class Setup:
     invoker: bytes = field(default_factory=powershell.invoker_line)
     probe: float = 0.5  # seconds for a Receive that only finds out whether anything was taken
     grace: float = 15.0  # seconds that an answer may take longer than its batch
+    pauses: tuple[float, ...] = (0.2, 1.0, 2.0)  # seconds before a request that certainly did not arrive goes out again
 
 
 class WinrmChannel:
@@ -174,7 +174,10 @@ class _Exchange:
         self.late = 0
 
     async def run(self) -> str:
-        await self._send()
+        try:
+            await self._send()
+        except ProcessEnded as ended:
+            raise await self._last_words(ended) from None
         while True:
             output = await self._receive()
             if output is None:
@@ -188,6 +191,17 @@ class _Exchange:
                 return answer
             if output.done or "#HVBOOT" in self._collector.stray:
                 raise self._channel.failed_start(output, self._collector.stray)
+
+    async def _last_words(self, ended: ProcessEnded) -> TransportError:
+        """Why the process ended: one that never answered may have said so."""
+        channel = self._channel
+        if not channel._first:
+            return ended
+        try:
+            output = await self._line.receive(channel._shell, channel._command, ENDING)
+        except TransportError:
+            return ended
+        return channel.failed_start(output, output.out.decode("ascii", "replace"))
 
     async def _settle(self) -> None:
         """Nothing came. If that may be because nothing is under way, the same bytes go out again."""
@@ -228,7 +242,7 @@ class _Exchange:
 
     async def _try(self, act: Callable[[], Awaitable[T]]) -> T:
         """Again after a pause where the host certainly has nothing of it."""
-        for pause in PAUSES:
+        for pause in self._channel.setup.pauses:
             try:
                 return await act()
             except Unreachable as failed:

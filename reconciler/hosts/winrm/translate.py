@@ -121,7 +121,7 @@ def _line(way: Way, verb: str, problem: Exception, fresh: bool) -> TransportErro
     causes = _causes(problem)
     if any(isinstance(cause, NameResolutionError) for cause in causes):
         return Unreachable(f"{way.host}: the name {way.address} does not resolve")
-    if isinstance(problem, http.SSLError | PoolSslError | ssl.SSLError) and (fresh or "CERTIFICATE_VERIFY_FAILED" in str(problem)):
+    if isinstance(problem, http.SSLError | PoolSslError | ssl.SSLError) and (fresh or verb == CONNECT or "verify" in str(problem).casefold()):
         return TlsRefused(f"{way.host}: TLS with {way.where} failed: {_tls(problem)}")
     if isinstance(problem, FileNotFoundError):
         return BadConnection(f"{way.host}: a file that the connection names cannot be used: {visible(str(problem))[:SAID]}")

@@ -1,0 +1,127 @@
+"""Signing in: one at a time until a principal is proven, never blindly again, and nothing of the environment."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import anyio
+import pytest
+
+from reconciler.core.errors import SecretUnavailable, TransportError
+from reconciler.hosts.credentials import SignIns
+from reconciler.hosts.session import NoSecrets
+from reconciler.hosts.winrm.errors import SignInRefused, SignInStopped, TlsRefused
+from tests.hosts.winrm.serving import ADAPTERS, HOST, PASSWORD, Served, served
+
+MINUTE = timedelta(minutes=1)
+HOSTS = tuple(f"kiosk-{number:02d}" for number in range(1, 7))
+
+
+async def attempt(there: Served, name: str = HOST, how: str = "ntlm", **more: object) -> str:
+    """The code that a host was not reached with; empty where it was."""
+    try:
+        async with there.reach(there.target(how, name, **more)) as session:
+            await session.ask([ADAPTERS(select=("Name",))], MINUTE)
+    except TransportError as failed:
+        return failed.code
+    return ""
+
+
+@pytest.mark.parametrize("how", ["ntlm", "ntlm-tls", "basic-tls"])
+async def test_a_wrong_password_is_tried_on_two_hosts_and_then_on_none(how: str) -> None:
+    async with served(*HOSTS) as there:
+        there.environ["WINRM_PASSWORD"] = "not the password"
+        codes: list[str] = []
+
+        async def one(name: str) -> None:
+            codes.append(await attempt(there, name, how))
+
+        async with anyio.create_task_group() as group:
+            for name in HOSTS:
+                group.start_soon(one, name)
+        assert sorted(codes) == [SignInRefused.code] * 2 + [SignInStopped.code] * 4
+        assert there.counts["Create"] == 0
+        there.environ["WINRM_PASSWORD"] = there.endpoint.credentials.password
+        there.reach.signins.reset()
+        assert await attempt(there, HOSTS[5], how) == ""
+
+
+async def test_a_password_that_was_changed_is_fetched_once_more() -> None:
+    async with served() as there:
+        there.environ["WINRM_PASSWORD"] = "the old password"
+        await there.reach.secrets.resolve(PASSWORD)
+        there.environ["WINRM_PASSWORD"] = there.endpoint.credentials.password
+        assert await attempt(there) == ""
+
+
+async def test_hosts_of_a_proven_principal_do_not_wait_for_each_other() -> None:
+    signins, running, most = SignIns(NoSecrets()), 0, 0
+
+    async def act(_: str) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await anyio.sleep(0.01)
+        running -= 1
+
+    async def all_at_once() -> int:
+        nonlocal most
+        most = 0
+        async with anyio.create_task_group() as group:
+            for _ in range(8):
+                group.start_soon(signins.through, "kerberos", None, act)
+        return most
+
+    assert await all_at_once() == 7  # all but the first
+    assert await all_at_once() == 8
+
+
+async def test_the_first_attempt_of_a_principal_goes_alone_and_a_refusal_stops_the_rest() -> None:
+    signins, tried = SignIns(NoSecrets()), 0
+
+    async def act(_: str) -> None:
+        nonlocal tried
+        tried += 1
+        await anyio.sleep(0.005)
+        raise SignInRefused("no")
+
+    async def one() -> None:
+        with pytest.raises((SignInRefused, SignInStopped)):
+            await signins.through("kerberos", None, act)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(8):
+            group.start_soon(one)
+    assert tried == 2
+    signins.reset()
+    await one()
+    assert tried == 3
+
+
+async def test_a_password_that_cannot_be_had_is_no_attempt() -> None:
+    async with served() as there:
+        del there.environ["WINRM_PASSWORD"]
+        with pytest.raises(SecretUnavailable):
+            await attempt(there)
+        assert there.counts["handshakes"] == 0
+
+
+async def test_a_host_with_another_certificate_is_refused_unless_any_is_taken() -> None:
+    async with served() as there:
+        assert await attempt(there, how="ntlm-tls", ca="") == TlsRefused.code
+        assert there.counts["requests"] == 0
+        assert await attempt(there, how="ntlm-tls", ca="", insecure=("anyCertificate",)) == ""
+
+
+async def test_proxies_bundles_and_netrc_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password else\n")
+    for name, value in (("HTTPS_PROXY", "http://127.0.0.1:9"), ("HTTP_PROXY", "http://127.0.0.1:9"), ("NETRC", str(netrc))):
+        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name.lower(), value)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.setenv(name, str(tmp_path / "nowhere.pem"))
+    async with served() as there:
+        for how in ("ntlm", "ntlm-tls", "basic-tls", "certificate"):
+            assert await attempt(there, how=how) == ""
