@@ -10,7 +10,8 @@ from reconciler.core.diagnostics import Diagnostic, Severity
 from reconciler.core.errors import TransportError
 from reconciler.core.ids import ResourceId
 from reconciler.core.plan import Step
-from reconciler.engine.perform import USUAL, SecretMissing, Session, StepFailed
+from reconciler.engine.jobs import USUAL
+from reconciler.engine.sessions import SecretMissing, Session, StepFailed
 
 SAID = 600  # characters of the host's own words that are shown
 NOT_GOOD = "NotGood"  # the call ran to its end and answered something else than what was good

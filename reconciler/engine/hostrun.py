@@ -1,4 +1,4 @@
-"""One host through one run: lease, look, decide again, step by step, through restarts and dropped lines, to the last look.
+"""One host through one run: connection, identity, lease, the walk, through restarts and dropped lines, to the report.
 
 Called by `apply`, one of these a host. Crash, drop, restart, tampering and resume are one mechanism: look, decide again,
 and run only what was planned, what is nothing to do, or what is left of a step of ours whose intent stands open.
@@ -6,79 +6,31 @@ and run only what was planned, what is nothing to do, or what is left of a step 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import anyio
 
 from reconciler.core.diagnostics import Diagnostic, Severity
-from reconciler.core.errors import Fenced, LeaseHeld, SecretUnavailable, TransportError, Unreachable
-from reconciler.core.ids import ResourceId
-from reconciler.core.kinds import Disruption
-from reconciler.core.plan import HostPlan, Step, Verb
+from reconciler.core.errors import Fenced, LeaseHeld, TransportError, Unreachable
+from reconciler.core.plan import HostPlan
 from reconciler.core.transport import Writer
-from reconciler.engine.arrange import restarts
-from reconciler.engine.decide import decide
 from reconciler.engine.desired import Desired
 from reconciler.engine.environment import Environment
-from reconciler.engine.events import Emit, Event, Happening, HostReport
-from reconciler.engine.failures import explain, refused
+from reconciler.engine.events import Emit, Happening, HostReport
 from reconciler.engine.identity import verify
-from reconciler.engine.ledger import INTENT
-from reconciler.engine.perform import LEASE, LOOKS, Halted, SecretMissing, Session, StepFailed, Stopped, attend, finish, note, outwait, perform
 from reconciler.engine.planning import look_at, target_of
-from reconciler.engine.reboots import await_boot, restart
-from reconciler.engine.restrain import held
-from reconciler.engine.staleness import came_to_light, moved
-from reconciler.engine.view import HostView
+from reconciler.engine.reboots import await_boot
+from reconciler.engine.sessions import LEASE, Session
+from reconciler.engine.walk import Quit, Restarted, Walk
 
-ROUNDS = 3
 DROPS = 5  # dropped lines in a row, without a step done in between, before a host counts as not seen
 PAUSE = 5.0  # seconds before connecting again; longer each time, up to six times that
 AT_FIRST = timedelta(minutes=1)  # how long a host is tried that was never reached in this run
 ONCE_REACHED = timedelta(minutes=10)  # and one that was: somebody may have restarted it
 
 
-class _Restarted(Exception):
-    """The host restarts because we told it to."""
-
-    def __init__(self, boot: str) -> None:
-        super().__init__(boot)
-        self.boot = boot
-
-
-class _Quit(Exception):
-    """A person does not want to wait until the host's services are up."""
-
-
-class _Stale(Exception):
-    def __init__(self, moved: tuple[str, ...]) -> None:
-        super().__init__("; ".join(moved))
-        self.moved = moved
-
-
-@dataclass(slots=True)
-class _Tally:
-    """What came of it so far; becomes the report."""
-
-    done: list[ResourceId] = field(default_factory=list)
-    noted: list[ResourceId] = field(default_factory=list)
-    failed: list[ResourceId] = field(default_factory=list)
-    blocked: list[ResourceId] = field(default_factory=list)
-    left: list[ResourceId] = field(default_factory=list)
-    running: dict[str, str] = field(default_factory=dict)
-    diagnostics: list[Diagnostic] = field(default_factory=list)
-    reboots: int = 0
-    unreachable: float = 0.0
-    rounds: int = 1
-    drops: int = 0
-    unseen: str = ""
-    stale: tuple[str, ...] = ()
-    stopped: bool = False
-
-
 class HostRun:
-    """Walks one host's plan. `expected` is what may run: the plan's steps in the first round, what came to light in a later one."""
+    """Keeps a session to one host as long as its walk wants one, and says how it ended."""
 
     def __init__(self, plan_id: str, commit: str, host: HostPlan, desired: Desired, env: Environment, emit: Emit, stop: anyio.Event) -> None:
         self.plan_id = plan_id
@@ -90,19 +42,10 @@ class HostRun:
         self.stop = stop
         self.holder = env.by or plan_id
         self.epoch: int | None = None
-        self.expected = {step.id: step for step in host.steps if step.runs}
-        self.worst = max((step.disruption for step in self.expected.values()), default=Disruption.NONE)
-        planned = sum(1 for barrier in host.barriers if not barrier.blocked)
-        self.restarts_left = planned + 1 if planned else 0  # one more for what turns out afterwards
-        self.checked = False
         self.tried = 0  # connections in a row that did not come about
         self.patience = AT_FIRST
         self.lost = env.clock.now()
-        self.begun: set[ResourceId] = set()  # what this run made: nobody leans on it yet
-        self.tally = _Tally(blocked=[step.id for step in host.steps if step.blocked])
-
-    def say(self, what: Happening, **more: object) -> None:
-        self._emit(Event(self.env.clock.now(), self.plan_id, self.host.name, what, **more))  # type: ignore[arg-type]
+        self.walk = Walk(plan_id, host, desired, env, emit, stop)
 
     async def sleep(self, seconds: float) -> None:
         await self.env.clock.sleep_until(self.env.clock.now() + timedelta(seconds=seconds))
@@ -112,7 +55,7 @@ class HostRun:
         waiting_since = self.env.clock.now()
         while not await self._connected(waiting_since):
             waiting_since = self.env.clock.now()
-        tally = self.tally
+        tally = self.walk.tally
         return HostReport(
             self.host.name,
             tuple(tally.done),
@@ -141,11 +84,11 @@ class HostRun:
                 if session is None:
                     return True
                 try:
-                    await self._walk(session)
+                    await self.walk.run(session)
                 finally:
                     self.epoch = session.epoch
                 await self._release(session)
-        except _Restarted as restarted:
+        except Restarted as restarted:
             return await self._through_restart(restarted.boot)
         except Unreachable as dropped:
             return await self._dropped(dropped)
@@ -159,40 +102,40 @@ class HostRun:
     async def _dropped(self, dropped: Unreachable) -> bool:
         """A line that broke. Nothing is known of what was under way: connect again, look, decide again."""
         if self.stop.is_set():
-            self.tally.stopped = True
+            self.walk.tally.stopped = True
             return True
         if not self.tried:
-            self.tally.drops += 1
+            self.walk.tally.drops += 1
             self.lost = self.env.clock.now()
         self.tried += 1
-        if self.tally.drops >= DROPS or self.env.clock.now() - self.lost >= self.patience:
+        if self.walk.tally.drops >= DROPS or self.env.clock.now() - self.lost >= self.patience:
             self._unseen(dropped)
             return True
-        self.say(Happening.WAITING, text=f"{dropped}: connecting again")
-        await self.sleep(PAUSE * min(self.tried + self.tally.drops, 6))
+        self.walk.say(Happening.WAITING, text=f"{dropped}: connecting again")
+        await self.sleep(PAUSE * min(self.tried + self.walk.tally.drops, 6))
         return False
 
     def _unseen(self, trouble: TransportError) -> None:
-        self.tally.unseen = str(trouble)
-        self.say(Happening.UNSEEN, text=str(trouble), diagnostic=Diagnostic(trouble.code, Severity.ERROR, str(trouble), subject=self.host.name))
+        self.walk.tally.unseen = str(trouble)
+        self.walk.say(Happening.UNSEEN, text=str(trouble), diagnostic=Diagnostic(trouble.code, Severity.ERROR, str(trouble), subject=self.host.name))
 
     async def _through_restart(self, boot: str) -> bool:
         """Wait for the next boot; whether the run of this host is over. A host that never went down is looked at anew."""
         gone = self.env.clock.now()
-        self.say(Happening.REBOOTING)
+        self.walk.say(Happening.REBOOTING)
         try:
             facts = await await_boot(self.env, target_of(self.desired), boot, self.stop)
         except TransportError as never:
             self._unseen(never)
             return True
         if facts is None:
-            self.tally.stopped = self.stop.is_set()
-            return self.tally.stopped
+            self.walk.tally.stopped = self.stop.is_set()
+            return self.walk.tally.stopped
         away = (self.env.clock.now() - gone).total_seconds()
-        self.tally.reboots += 1
-        self.tally.unreachable += away
-        self.tally.drops = 0
-        self.say(Happening.REBOOTED, text=facts.boot, seconds=away)
+        self.walk.tally.reboots += 1
+        self.walk.tally.unreachable += away
+        self.walk.tally.drops = 0
+        self.walk.say(Happening.REBOOTED, text=facts.boot, seconds=away)
         return False
 
     async def _open(self, writer: Writer) -> Session | None:
@@ -205,270 +148,19 @@ class HostRun:
                 break
             except LeaseHeld as held:
                 if self.stop.is_set() or self.env.clock.now() >= wait_until:
-                    self.tally.stopped = self.stop.is_set()
-                    if not self.tally.stopped:
+                    self.walk.tally.stopped = self.stop.is_set()
+                    if not self.walk.tally.stopped:
                         self._unseen(held)
                     return None
-                self.say(Happening.WAITING, text=str(held), seconds=held.seconds)
+                self.walk.say(Happening.WAITING, text=str(held), seconds=held.seconds)
                 await self.sleep(min(max(held.seconds, 1.0), 30.0))
         self.epoch, taken = lease.epoch, self.env.clock.now().timestamp()
-        self.say(Happening.LEASED, text=self.holder)
+        self.walk.say(Happening.LEASED, text=self.holder)
         await writer.greet()
         try:
-            desired, view = await look_at(self.desired, writer, self.env, self._settling)
-        except _Quit:
-            self.tally.stopped = True
+            desired, view = await look_at(self.desired, writer, self.env, self.walk.settling)
+        except Quit:
+            self.walk.tally.stopped = True
             await writer.release(self.holder, lease.epoch)
             return None
         return Session(self.env, writer, desired, view, self.plan_id, self.commit, self.holder, lease.epoch, self._emit, self.stop, renewed=taken)
-
-    def _settling(self, silent: str) -> None:
-        if self.stop.is_set():
-            raise _Quit
-        self.say(Happening.WAITING, text=f"{silent} to answer after the restart")
-
-    # -- the walk
-
-    async def _walk(self, session: Session) -> None:
-        try:
-            if self._held(session):
-                return
-            self._check(session, self._decide(session))
-            while await self._next(session):
-                pass
-        except _Stale as stale:
-            self.tally.stale = stale.moved
-            self.say(Happening.STALE, text="; ".join(stale.moved))
-        except Stopped as stopped:
-            self.tally.stopped = True
-            self.tally.running[str(stopped.id)] = stopped.job
-            self.say(Happening.STOPPED, id=stopped.id, text=f"job {stopped.job} runs on without us")
-        except _Quit:
-            self.tally.stopped = True
-        except Halted as halted:
-            self.tally.stopped = True
-            self.tally.left.append(halted.id)
-            self.say(Happening.STOPPED, id=halted.id, text="stopped while the host was to show it: the next run goes on from here")
-
-    def _held(self, session: Session) -> bool:
-        """Whether somebody put a hold on the host since the plan was made: then nothing runs, and nothing is stale."""
-        block = held(session.view.hello.hold, self.env.clock.now())
-        if block is not None:
-            self.tally.blocked += [id for id in self.expected if id not in self.tally.done]
-            self.say(Happening.BLOCKED, text=block.message)
-        return block is not None
-
-    def _decide(self, session: Session) -> HostPlan:
-        return decide(session.desired, session.view, self.env.clock.now())
-
-    async def _next(self, session: Session) -> bool:
-        """Do one thing; whether there may be more."""
-        await session.keep_lease()
-        fresh = self._decide(session)
-        if self.stop.is_set():
-            self.tally.stopped = True
-            self.tally.left = [step.id for step in fresh.steps if step.verb.acts and not step.blocked]
-            return False
-        step = self._ready(fresh)
-        if step is not None:
-            await self._step(session, step)
-            return True
-        wanting = self._wants_restart(fresh) if self.restarts_left else []
-        if wanting:
-            await self._restart(session, wanting)
-            return True
-        return await self._round(session)
-
-    async def _restart(self, session: Session, wanting: list[ResourceId]) -> None:
-        """Restart the host; never while a job runs there. A refusal is a failure of what the restart was for."""
-        self.restarts_left -= 1
-        boot = session.view.facts.boot
-        try:
-            await outwait(session)
-            await restart(session)
-        except StepFailed as failed:
-            self.restarts_left = 0
-            self.tally.failed += wanting
-            diagnostic = refused(session, wanting, failed)
-            self.tally.diagnostics.append(diagnostic)
-            self.say(Happening.FAILED, id=wanting[0], text=str(failed), diagnostic=diagnostic)
-            return
-        raise _Restarted(boot)
-
-    def _ready(self, fresh: HostPlan) -> Step | None:
-        """The first step that may run now: planned, before any restart, and not waiting for one that failed."""
-        stuck = self._stuck(fresh)
-        for step in fresh.steps:
-            if not step.runs or step.level or step.id in stuck or (step.id in self.tally.done and not step.verb.records):
-                continue
-            if step.verb.records or step.id in self.expected:
-                return step
-        return None
-
-    def _stuck(self, fresh: HostPlan) -> set[ResourceId]:
-        """Failed steps, and all that need them; each of these is named once."""
-        stuck = set(self.tally.failed)
-        growing = True
-        while growing:
-            more = [s for s in fresh.steps if s.id not in stuck and s.verb.acts and any(need in stuck for need in s.needs)]
-            growing = bool(more)
-            for step in more:
-                stuck.add(step.id)
-                if step.id not in self.tally.blocked:
-                    self.tally.blocked.append(step.id)
-                    first = next(need for need in step.needs if need in stuck)
-                    self.say(Happening.BLOCKED, id=step.id, text=f"needs {first.local}")
-        return stuck
-
-    def _wants_restart(self, fresh: HostPlan) -> list[ResourceId]:
-        """What was done, or is seen, and takes effect only after a restart; else what lies behind one that others caused."""
-        stuck = self._stuck(fresh)
-        done = [step.id for step in fresh.steps if restarts(step) and not step.verb.acts and step.id not in self.tally.failed]
-        if done or any(restarts(step) for step in fresh.steps):
-            return done
-        return [step.id for step in fresh.steps if step.level and step.runs and step.verb.acts and step.id in self.expected and step.id not in stuck]
-
-    async def _step(self, session: Session, step: Step) -> None:
-        step = await self._look_before(session, step)
-        if not step.runs:
-            return
-        order = [s.id for s in self.host.steps if s.runs]
-        index = order.index(step.id) + 1 if step.id in order else 0
-        started = self.env.clock.now()
-        try:
-            if step.verb.records:
-                ours = self._done_unseen(session, step)
-                await note(session, step)
-                (self.tally.done if ours else self.tally.noted).append(step.id)
-                text = "before the line broke; recorded" if ours else ""
-                self.say(Happening.DONE if ours else Happening.RECORDED, id=step.id, index=index, of=len(order), text=text)
-                return
-            usual = (step.usual[0].total_seconds(), step.usual[1].total_seconds())
-            self.say(Happening.STEP, id=step.id, index=index, of=len(order), text=step.verb.value, usual=usual)
-            if step.verb is Verb.WAIT:
-                await attend(session, step)
-                session.desired, session.view = await self._greeted(session)
-                return
-            await perform(session, step)
-            await self._seen_done(session, step)
-        except StepFailed as failed:
-            await self._failed(session, step, failed)
-            return
-        except SecretUnavailable as missing:
-            await self._failed(session, step, SecretMissing(str(missing)))
-            return
-        self.tally.done.append(step.id)
-        self.begun |= {step.id} if step.verb is Verb.CREATE else set()
-        self.tally.drops = 0
-        self.say(Happening.DONE, id=step.id, index=index, of=len(order), seconds=(self.env.clock.now() - started).total_seconds())
-
-    def _done_unseen(self, session: Session, step: Step) -> bool:
-        """Whether this very run did it and only lost the answer: what is left is to record it."""
-        planned, record = self.expected.get(step.id), session.view.records.by_id.get(step.id)
-        return planned is not None and planned.verb.acts and record is not None and record.plan == self.plan_id and record.phase == INTENT
-
-    async def _greeted(self, session: Session) -> tuple[Desired, HostView]:
-        await session.writer.greet()
-        return await look_at(session.desired, session.writer, self.env, self._settling)
-
-    async def _look_before(self, session: Session, step: Step) -> Step:
-        """Ask again for the resource and its direct needs, and decide again with the same function."""
-        await session.look(_concerns(step) & set(session.view.kinds))
-        fresh = self._decide(session).step(step.id) or replace(step, verb=Verb.NOTHING, actions=(), changes=())
-        self._same(session, fresh)
-        return fresh
-
-    async def _seen_done(self, session: Session, step: Step) -> None:
-        """Look until nothing is left to do for it. What Windows shows late is waited for; what it never shows is a failure."""
-        within = max((action.within for action in step.actions), default=timedelta(seconds=30))
-        end = self.env.clock.now() + min(within, timedelta(minutes=2))
-        pauses = list(LOOKS)
-        while True:
-            await session.look({step.id.kind}, along=self._next_concerns(step))
-            left = self._decide(session).step(step.id)
-            if left is None or (not left.verb.acts and left.verb is not Verb.UNSEEN):
-                break
-            if self.env.clock.now() >= end:
-                if came_to_light(step, left):
-                    return  # the next round's business, the intent stands open
-                still = ", ".join(change.path for change in left.changes) or left.why
-                raise StepFailed(None, None, None, f"every call went well, and the host still shows a difference: {still}")
-            await session.keep_lease()
-            await session.wait(step.id, pauses.pop(0) if len(pauses) > 1 else pauses[0])
-        if step.verb is Verb.DELETE and left is not None and left.pending_restart:
-            return  # gone after the restart: the record stays until that was seen
-        await finish(session, step if step.desired is None else replace(step, desired=left.desired if left and left.desired else step.desired))
-
-    def _next_concerns(self, step: Step) -> frozenset[str]:
-        """The kinds that the step after this one rests on: looked at along with the last look of this one."""
-        ahead = [s for s in self.host.steps if s.runs and s.id in self.expected]
-        position = next((n for n, s in enumerate(ahead) if s.id == step.id), len(ahead))
-        return frozenset(_concerns(ahead[position + 1])) if position + 1 < len(ahead) and ahead[position + 1].level == ahead[position].level else frozenset()
-
-    async def _failed(self, session: Session, step: Step, failed: StepFailed) -> None:
-        self.tally.failed.append(step.id)
-        diagnostic = await explain(session, step, failed)
-        self.tally.diagnostics.append(diagnostic)
-        self.say(Happening.FAILED, id=step.id, action=failed.action.name if failed.action else "", text=str(failed), diagnostic=diagnostic)
-        await session.look({step.id.kind} & set(session.view.kinds))
-
-    # -- what may run
-
-    def _check(self, session: Session, fresh: HostPlan) -> None:
-        """Before anything is done: is the host as it was when the plan was made?"""
-        if self.checked:
-            return
-        lines = [text for step in fresh.steps for text in self._moved(session, step)]
-        if lines:
-            raise _Stale(tuple(lines))
-        self.checked = True
-
-    def _same(self, session: Session, fresh: Step) -> None:
-        lines = self._moved(session, fresh)
-        if lines:
-            raise _Stale(tuple(lines))
-
-    def _moved(self, session: Session, fresh: Step) -> list[str]:
-        """What is not as planned about one step."""
-        return moved(self.expected.get(fresh.id), self.host.step(fresh.id), fresh, ours=self._open_intent(session, fresh.id))
-
-    def _open_intent(self, session: Session, id: ResourceId) -> bool:
-        record = session.view.records.by_id.get(id)
-        return record is not None and record.plan == self.plan_id and (record.phase == INTENT or id in self.tally.done)
-
-    # -- rounds
-
-    async def _round(self, session: Session) -> bool:
-        """The last look. What became visible and differs is a next round, under the same limits."""
-        session.desired, session.view = await self._greeted(session)
-        fresh = self._decide(session)
-        stuck = self._stuck(fresh)
-        open_ = [step for step in fresh.steps if step.runs and not step.verb.records and step.id not in stuck]
-        more = [step for step in open_ if self._within_limits(step)]
-        restart_due = bool(self.restarts_left and self._wants_restart(fresh))
-        if (more or restart_due) and self.tally.rounds < ROUNDS:
-            self.tally.rounds += 1
-            self.expected = {step.id: step for step in more}
-            self.tally.done = [id for id in self.tally.done if id not in self.expected]
-            self.say(Happening.ROUND, text=", ".join(step.id.local for step in more))
-            return True
-        self.tally.left = [step.id for step in fresh.steps if step in open_ or (restarts(step) and step.id not in stuck)]
-        self.tally.blocked += [step.id for step in fresh.steps if step.blocked and step.verb.acts]
-        dark = [step for step in fresh.steps if step.verb is Verb.UNSEEN]
-        self.tally.unseen = "; ".join(f"{step.id.local}: {step.why}" for step in dark)
-        if not (self.tally.left or self.tally.failed or self.tally.blocked):
-            self.say(Happening.CONVERGED)
-        return False
-
-    def _within_limits(self, step: Step) -> bool:
-        """No more than the plan showed; what this very run made and did not finish disturbs nobody yet."""
-        if step.verb is Verb.DELETE:
-            planned = self.host.step(step.id)
-            return planned is not None and planned.verb is Verb.DELETE and not planned.blocked
-        bearable = step.disruption <= self.worst or step.id in self.begun
-        return bearable and (not step.loses or str(step.id) in self.desired.limits.replace)
-
-
-def _concerns(step: Step) -> set[str]:
-    """The kinds that a step rests on: its own, and those of its direct needs."""
-    return {step.id.kind, *(need.kind for need in step.needs)}

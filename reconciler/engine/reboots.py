@@ -10,7 +10,7 @@ from reconciler.core.errors import TransportError, Unreachable
 from reconciler.core.observations import Facts
 from reconciler.core.transport import Target
 from reconciler.engine.environment import Environment
-from reconciler.engine.perform import Session, StepFailed
+from reconciler.engine.sessions import Session, StepFailed
 from reconciler.engine.vocabulary import RESTART
 
 KEPT = 900.0  # seconds that the lease is kept for us over the restart
