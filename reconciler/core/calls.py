@@ -32,7 +32,7 @@ class Out:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A reference to a value that is resolved only when it is sent. `source` is env, file or command; never the value."""
+    """A reference to a value that is resolved only when it is sent. `source` is env, file, command or keyring; never the value."""
 
     source: str
     argument: str | tuple[str, ...]

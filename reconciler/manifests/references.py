@@ -13,7 +13,7 @@ from reconciler.manifests.nodes import Entry, Map, Node, Scalar, Sequence, descr
 from reconciler.manifests.reading import FAILED, Reading
 from reconciler.manifests.report import NOT_SHOWN, meant, shown
 
-SOURCES = ("env", "file", "command")
+SOURCES = ("env", "file", "command", "keyring")
 HELP = "say where it is: {env: NAME}, {file: PATH} or {command: [PROGRAM, ARGUMENT]}"
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -61,6 +61,8 @@ def _reference(reading: Reading, key: Scalar, value: Node, path: str) -> object:
         return reading.fail(
             "MAN017", f"{name}.env wants the name of an environment variable", value, label=NOT_SHOWN, help="letters, digits and _, for example DPS_KEY"
         )
+    if key.text == "keyring" and not all(text.partition("/")):
+        return reading.fail("MAN017", f"{name}.keyring wants a service and a user", value, label=NOT_SHOWN, help="{keyring: SERVICE/USER}")
     return Secret(key.text, text)
 
 

@@ -1,4 +1,4 @@
-"""Gives the value behind a reference: an environment variable, a file, or what a command prints.
+"""Gives the value behind a reference: an environment variable, a file, what a command prints, or an entry of the keyring.
 
 Handed to the engine and to sessions as `core.transport.Secrets`. Each reference is looked up once a process, by one task
 at a time. Errors name the reference and never a value; a command runs without a shell, without stdin, under a deadline.
@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 
 from reconciler.core.calls import Secret
 from reconciler.core.errors import SecretUnavailable
@@ -61,7 +63,9 @@ class Vault:
                 return await self._from_file(secret, path)
             case "command", tuple(words) if words:
                 return await self._from_command(secret, words)
-        raise SecretUnavailable(f"{secret}: a secret is referred to by env, file or command")
+            case "keyring", str(path):
+                return await anyio.to_thread.run_sync(_from_keyring, secret, path)
+        raise SecretUnavailable(f"{secret}: a secret is referred to by env, file, command or keyring")
 
     def _from_environment(self, secret: Secret, name: str) -> str:
         value = self._environ.get(name)
@@ -87,6 +91,22 @@ class Vault:
         if done.returncode != 0:  # what it printed is not shown: it may be the value
             raise SecretUnavailable(f"{secret}: the command ended with {done.returncode}")
         return _text(secret, done.stdout)
+
+
+def _from_keyring(secret: Secret, path: str) -> str:
+    """Out of this machine's keyring, by the library of that name, which only who uses it needs."""
+    try:
+        keyring = import_module("keyring")
+    except ImportError:
+        raise SecretUnavailable(f"{secret}: it needs the extra keyring of this product, which is not installed") from None
+    service, _, user = path.partition("/")
+    try:
+        value = keyring.get_password(service, user)
+    except Exception as failed:  # noqa: BLE001 - backends raise what they like, and may quote what they were asked
+        raise SecretUnavailable(f"{secret}: the keyring gave none ({type(failed).__name__})") from None
+    if not isinstance(value, str):
+        raise SecretUnavailable(f"{secret}: the keyring has no such entry")
+    return value
 
 
 def _text(secret: Secret, data: bytes) -> str:

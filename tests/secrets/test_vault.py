@@ -6,6 +6,7 @@ import base64
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import anyio
@@ -75,7 +76,26 @@ async def test_a_value_too_short_to_be_masked_is_refused_and_not_repeated(value:
 
 
 async def test_an_unknown_source_is_refused() -> None:
-    assert "env, file or command" in await refused(Vault(), Secret("vault", "x"))
+    assert "env, file, command or keyring" in await refused(Vault(), Secret("vault", "x"))
+
+
+async def test_a_keyring_gives_its_entry_and_its_absence_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = {("edge", "svc/one"): "of the keyring"}
+    monkeypatch.setitem(sys.modules, "keyring", SimpleNamespace(get_password=lambda service, user: entries.get((service, user))))
+    assert await Vault().resolve(Secret("keyring", "edge/svc/one")) == "of the keyring"
+    assert "no such entry" in await refused(Vault(), Secret("keyring", "edge/other"))
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    assert "extra keyring" in await refused(Vault(), Secret("keyring", "edge/svc/one"))
+
+
+async def test_a_value_is_asked_for_again_only_when_that_is_wanted() -> None:
+    environ = {"PW": "the old one"}
+    vault = Vault(environ)
+    await vault.resolve(Secret("env", "PW"))
+    environ["PW"] = "the new one"
+    assert await vault.resolve(Secret("env", "PW")) == "the old one"
+    assert await vault.renew(Secret("env", "PW")) == "the new one"
+    assert vault.scrub("the old one, the new one") == "***, ***"
 
 
 async def test_a_reference_is_looked_up_once_even_by_many_tasks(tmp_path: Path) -> None:
