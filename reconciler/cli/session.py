@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import difflib
 import getpass
+import itertools
 import os
-import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from reconciler.core.errors import Refused
 from reconciler.core.kinds import Registry
 from reconciler.core.plan import SpecsInfo
 from reconciler.core.resources import Connection, Manifest
-from reconciler.core.transport import Connect
+from reconciler.core.transport import Clock, Connect
 from reconciler.emulator.estate import Estate, EstateError
 from reconciler.engine.environment import Environment, Scope
 from reconciler.engine.link import Linked, link
@@ -121,17 +122,19 @@ class Session:
 
     def offline(self) -> Environment:
         """For planning out of snapshots: nothing is connected to."""
-        return Environment(self.registry, _nowhere, self.vault, WallClock(), name_run, by())
+        clock = WallClock()
+        return Environment(self.registry, _nowhere, self.vault, clock, naming(clock), by())
 
     @contextmanager
     def environment(self) -> Iterator[Environment]:
         """The hosts to speak to: those of the emulated estate, kept in its folder afterwards; without one, real hosts. Raises Refused."""
         if self.common.estate is None:
             with self._real() as reach:
-                yield Environment(self.registry, reach, self.vault, WallClock(), name_run, by())
+                clock = WallClock()
+                yield Environment(self.registry, reach, self.vault, clock, naming(clock), by())
             return
         with self.estate() as estate:
-            yield Environment(self.registry, connect(estate, estate.clock, secrets=self.vault), self.vault, estate.clock, name_run, by())
+            yield Environment(self.registry, connect(estate, estate.clock, secrets=self.vault), self.vault, estate.clock, naming(estate.clock), by())
 
     @contextmanager
     def _real(self) -> Iterator[Connect]:
@@ -167,9 +170,15 @@ def state_folder() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".local" / "state") / "edge-reconciler"
 
 
-def name_run() -> str:
-    """A run's name: short, spoken without doubt, not used before as far as chance allows."""
-    return "r-" + "".join(secrets.choice(LETTERS) for _ in range(4))
+def naming(clock: Clock) -> Callable[[], str]:
+    """Names of runs: short, spoken without doubt, made of who acts and when, so that the same input gives the same bytes."""
+    count = itertools.count()
+
+    def name() -> str:
+        made = sha256(f"{by()} {clock.now().isoformat()} {next(count)}".encode()).digest()
+        return "r-" + "".join(LETTERS[byte % len(LETTERS)] for byte in made[:4])
+
+    return name
 
 
 def by() -> str:

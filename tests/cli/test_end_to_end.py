@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.cli.main import run
 from tests.cli.conftest import SPECS, Reconcile
 from tests.cli.shape import violations
 from tests.cli.test_plan_schema import SCHEMA
@@ -245,3 +246,18 @@ def test_a_cmdlet_that_never_answers_is_told_in_our_words_not_as_the_hosts(lab: 
     assert "error id" not in said
     assert "next reconcile plan edge-01/NatNetwork/eflow shows what came of it" in said
     assert lab("apply", "--yes", "edge-01").code == 0
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two estates made alike, planned alike: text, JSON and the saved plan are equal to the byte."""
+    specs = tmp_path / "specs.yaml"
+    specs.write_text(SPECS, encoding="utf-8")
+    answers = []
+    for name in ("one", "two"):
+        estate = tmp_path / name
+        assert run(["emulate", "new", str(estate), "--from", str(specs)]) == 0
+        capsys.readouterr()
+        file = tmp_path / f"{name}.plan"
+        assert run(["plan", "edge-01", "--specs", str(specs), "--estate", str(estate), "--output", "json", "--out", str(file)]) == 2
+        answers.append((capsys.readouterr().out.replace(str(file), "FILE"), file.read_text(encoding="utf-8")))
+    assert answers[0] == answers[1]
