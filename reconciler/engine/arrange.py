@@ -36,6 +36,7 @@ def restarts(step: Step) -> bool:
 def _levels(steps: Sequence[Step]) -> dict[ResourceId, int]:
     """Needs first, with a stack of its own: a chain may be longer than Python's, and one of records may even bite its tail."""
     by_id = {step.id: step for step in steps}
+    later = {step.id: restarts(step) for step in steps}
     levels: dict[ResourceId, int] = {}
     begun: set[ResourceId] = set()
     stack = list(reversed(steps))
@@ -48,7 +49,7 @@ def _levels(steps: Sequence[Step]) -> dict[ResourceId, int]:
             stack += reversed(waiting)
         else:
             stack.pop()
-            levels.setdefault(step.id, max([step.level, *(levels.get(need.id, 0) + restarts(need) for need in needed)]))
+            levels.setdefault(step.id, max([step.level, *(levels.get(need.id, 0) + later[need.id] for need in needed)]))
     return levels
 
 

@@ -132,11 +132,11 @@ def construct_spec(draft: Draft) -> Any:
 
 def key_of(draft: Draft, spec: Any) -> Key:
     """The natural key; a provisional one while a value it may be made of is only known later, or is missing."""
-    open_ = any(isinstance(value, Later) for value in spec.__dict__.values())
-    lacking = draft.broken or any(mark.required and draft.values.get(mark.name) is None for mark in draft.shape.marks.values())
     try:
         return draft.kind.key(spec)
     except (AttributeError, TypeError, ValueError) as wrong:
+        open_ = any(isinstance(value, Later) for value in spec.__dict__.values())
+        lacking = draft.broken or any(mark.required and draft.values.get(mark.name) is None for mark in draft.shape.marks.values())
         if not (open_ or lacking):
             raise Defect(f"the kind {draft.id.kind} cannot tell the key of {draft.id}: {type(wrong).__name__}: {wrong}") from wrong
         return Key(f"{LATER_KEY}{draft.id.local.casefold()}")

@@ -154,8 +154,8 @@ class _HostLinker:
     # -- the whole
 
     def _finish(self, draft: Draft) -> Resource:
-        for mark in draft.shape.marks.values():
-            if not mark.part and not draft.broken and mark.required and draft.values.get(mark.name) is None:
+        for mark in draft.shape.required:
+            if not draft.broken and draft.values.get(mark.name) is None:
                 self._missing(draft, mark)
         for mark in draft.shape.keyed:
             self._refuse_equal_entries(draft, mark)

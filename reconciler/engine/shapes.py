@@ -25,6 +25,7 @@ class Shape:
     secrets: tuple[FieldMarks, ...]
     managed: tuple[FieldMarks, ...]
     plain: tuple[FieldMarks, ...]  # neither derived nor gathered nor a part: written, or the default
+    required: tuple[FieldMarks, ...]  # without parts
     may_exist: frozenset[str]  # refs that take {existing: NAME}
 
 
@@ -41,6 +42,7 @@ def _shape(spec: type[BaseModel]) -> Shape:
         secrets=tuple(m for m in every if m.write_only),
         managed=tuple(m for m in every if m.managed),
         plain=tuple(m for m in every if not (m.source or m.gather or m.part)),
+        required=tuple(m for m in every if m.required and not m.part),
         may_exist=frozenset(name for name, info in spec.model_fields.items() if _mentions(info.annotation, Existing)),
     )
 

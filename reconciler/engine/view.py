@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -84,20 +84,13 @@ class Questions:
     kinds: Mapping[str, tuple[Ask, ...]]
     capabilities: Mapping[str, tuple[Capability, tuple[Ask, ...]]]
     rules: tuple[Ask, ...]
-    spelled: dict[int, str] = field(default_factory=dict)  # an ask's identity → its canonical form: worked out once
 
     def calls(self) -> dict[str, AnyCall]:
         """Every question once, by its canonical form, in a stable order."""
         found: dict[str, AnyCall] = {}
         for ask in self._asks():
-            found.setdefault(self.spell(ask), ask.call)
+            found.setdefault(call_key(ask.call), ask.call)
         return found
-
-    def spell(self, ask: Ask) -> str:
-        key = self.spelled.get(id(ask))
-        if key is None:
-            key = self.spelled[id(ask)] = call_key(ask.call)
-        return key
 
     def _asks(self) -> Iterable[Ask]:
         for _, asks in self.capabilities.values():
@@ -182,7 +175,7 @@ def _view(
     host: Host, at: datetime, hello: Hello, records: Records, asked: Questions, calls: Mapping[str, AnyCall], answers: Mapping[str, Answer], registry: Registry
 ) -> HostView:
     def of(asks: Iterable[Ask]) -> list[Answer]:
-        return [answers[asked.spell(ask)] for ask in asks]
+        return [answers[call_key(ask.call)] for ask in asks]
 
     capabilities: dict[str, CapabilityState] = {}
     for name, (capability, asks) in asked.capabilities.items():
@@ -191,7 +184,7 @@ def _view(
         except (Unreadable, *NONSENSE):
             capabilities[name] = CapabilityState.SILENT
     kinds = {name: _parse(registry[name], asks, of(asks), capabilities, hello.facts) for name, asks in asked.kinds.items()}
-    return HostView(host, at, hello, records, kinds, capabilities, answers, tuple((calls[key], answers[key]) for key in calls))
+    return HostView(host, at, hello, records, kinds, capabilities, answers, tuple(zip(calls.values(), answers.values(), strict=True)))
 
 
 def _parse(kind: Kind[Any, Any], asks: Sequence[Ask], answers: Sequence[Answer], capabilities: Mapping[str, CapabilityState], facts: Facts) -> Looked:
