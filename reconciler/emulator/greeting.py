@@ -9,13 +9,12 @@ from typing import Any
 from reconciler.emulator import jobs, lease
 from reconciler.emulator.arguments import Refusal
 from reconciler.emulator.machine import Machine
+from reconciler.emulator.policies import logging
 from reconciler.wire.codec import encode
 
 FILLERS = frozenset({"03000200-0400-0500-0006-000700080009", "12345678-1234-5678-90AB-CDDEEFAABBCC", "00020003-0004-0005-0006-000700080009"})
 OWNERS = frozenset({"NT AUTHORITY\\SYSTEM", "BUILTIN\\Administrators", "NT SERVICE\\TrustedInstaller"})
 INVOKER = hashlib.sha256(b"the emulated invoker").hexdigest()
-POLICIES = (("ModuleLogging", "EnableModuleLogging"), ("ScriptBlockLogging", "EnableScriptBlockLogging"), ("Transcription", "EnableTranscripting"))
-HIVES = (("HKLM", "LocalMachine"), ("HKCU", "CurrentUser"))
 
 
 def uuid_of(machine: Machine) -> str | None:
@@ -39,18 +38,6 @@ def mismatch(identity: Mapping[str, Any], expected: Any) -> str | None:
         if name in expected and str(expected[name] or "").casefold() != str(identity[name] or "").casefold():
             return name
     return None
-
-
-def logging(machine: Machine) -> dict[str, int]:
-    """The policies under which what a call is given would be written down."""
-    found: dict[str, int] = {}
-    for root, hive in HIVES:
-        for product in ("Windows\\PowerShell", "PowerShellCore"):
-            for key, name in POLICIES:
-                value = machine.registry.get(f"{root}\\SOFTWARE\\Policies\\Microsoft\\{product}\\{key}", name)
-                if value:
-                    found[f"{hive}\\{product}\\{key}"] = int(value)
-    return found
 
 
 def identity(machine: Machine, request: Any) -> dict[str, Any]:

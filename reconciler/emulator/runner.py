@@ -16,6 +16,7 @@ from reconciler.core.calls import EXECUTABLE, NAME
 from reconciler.emulator import catalogue, lease, programs
 from reconciler.emulator.arguments import Earlier, Refusal, argument, holds_secret, masked, same
 from reconciler.emulator.lease import Here
+from reconciler.emulator.policies import logging
 from reconciler.emulator.powershell import Outcome, execute
 from reconciler.emulator.projection import error, listed, shown
 from reconciler.wire.strict import write
@@ -142,6 +143,8 @@ def _cmdlet(batch: Batch, call: Mapping[str, Any], limit: float, at: datetime) -
     module = _module(name)
     if module and module in batch.skipped:
         return Ran(cut="skipped")
+    if holds_secret(given) and logging(batch.here.machine):
+        raise Refusal("NoSecret", "this host writes down what calls are given")
     values = {parameter: argument(value, batch.earlier) for parameter, value in given.items()}
     outcome = execute(batch.here.machine, name, values, at=at)
     if outcome.drop != "before":
