@@ -15,9 +15,9 @@ from reconciler.emulator import jobs, lease
 from reconciler.emulator.cmdlets.cimquery import matches, wildcard
 from reconciler.emulator.cmdlets.dism import STATES
 from reconciler.emulator.cmdlets.items import in_registry, properties_row
-from reconciler.emulator.greeting import POLICIES
 from reconciler.emulator.machine import Machine
 from reconciler.emulator.parts import Feature, Service
+from reconciler.emulator.policies import POLICIES
 from reconciler.emulator.stores import FileSystem, Registry, file_path, parent, registry_path
 from reconciler.emulator.timeline import PENDING_KEY, installed, schedule
 from reconciler.emulator.twinsaid import Asked, Said, given
