@@ -902,7 +902,7 @@ function Get-Jobs {
         if ($name -cmatch $RxJob) { Read-Job $name }
     }
 }
-function Remove-Job([string]$Id) {                # renamed first: half a job must not be found
+function Clear-Job([string]$Id) {                # renamed first: half a job must not be found
     $gone = Get-JobPath "$Id.gone" ''
     if ([IO.Directory]::Exists($gone)) { [IO.Directory]::Delete($gone, $true) }
     [IO.Directory]::Move((Get-JobPath $Id ''), $gone)
@@ -944,7 +944,7 @@ function Start-Work($Ask, $Request) {
     if ($made.Joined) { return $made }
     $runner = '$text = [IO.File]::ReadAllText(''' + $code.Replace('''', '''''') + '''); & ([ScriptBlock]::Create($text)) -Detached ''' + $id + ''''
     if (-not (Start-Detached $runner)) {          # certainly not begun: no trace of it may block the next start
-        [void](Use-Lock { Remove-Job $id })
+        [void](Use-Lock { Clear-Job $id })
         Stop-With 'StartFailed' 'Windows did not start the runner'
     }
     return $made
@@ -963,7 +963,7 @@ function Use-Job($Ask, $Request) {
         if ($verb -ceq 'poll' -and $job.phase -eq 'done') { $answer = [IO.File]::ReadAllText((Get-JobPath $id 'answer')) }
         if ($verb -ceq 'ack') {
             if ($open) { Stop-With 'NotFinished' $id }
-            Remove-Job $id
+            Clear-Job $id
             $job['phase'] = 'acked'
         }
         if ($verb -ceq 'cancel' -and $open) {

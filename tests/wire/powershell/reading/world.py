@@ -190,7 +190,8 @@ class Process:
 
     def line(self, said: str) -> str:
         self.pipe.data = b""
-        self.reader.call("Invoke-Line", said)
+        stray = self.reader.outputs("Invoke-Line", [said], self.reader.top)
+        assert stray == [], "what a function leaves in the pipeline would stand between the frames"
         return self.pipe.data.decode("ascii")
 
 
