@@ -189,8 +189,8 @@ class _Exchange:
                 answer = self._collector.text
                 self.late = (self._resent + self._doubt) * len(answer)
                 return answer
-            if output.done or "#HVBOOT" in self._collector.stray:
-                raise self._channel.failed_start(output, self._collector.stray)
+            if output.done or (not self._collector.begun and "#HVBOOT" in self._collector.first):
+                raise self._channel.failed_start(output, self._collector.first)
 
     async def _last_words(self, ended: ProcessEnded) -> TransportError:
         """Why the process ended: one that never answered may have said so."""

@@ -49,13 +49,14 @@ class _Adapter(HTTPAdapter):
     def __init__(self, context: ssl.SSLContext | None) -> None:
         self._context = context
         self.connections: list[Any] = []
+        self.dead = False
         super().__init__(pool_connections=1, pool_maxsize=1)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **more: Any) -> None:
         super().init_poolmanager(connections, maxsize, block, **more)
         self.poolmanager.pool_classes_by_scheme = {
-            "http": _noting(HTTPConnectionPool, self.connections),
-            "https": _noting(HTTPSConnectionPool, self.connections),
+            "http": _noting(HTTPConnectionPool, self),
+            "https": _noting(HTTPSConnectionPool, self),
         }
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -77,11 +78,13 @@ class _Adapter(HTTPAdapter):
         return response
 
 
-def _noting(pool: type[Any], made: list[Any]) -> type[Any]:
-    """The pool's class with connections that enter themselves in `made`."""
+def _noting(pool: type[Any], adapter: _Adapter) -> type[Any]:
+    """The pool's class with connections that enter themselves at the adapter, and open no more once it was given up."""
 
     def connect(self: Any) -> None:
-        made.append(self)
+        if adapter.dead:
+            raise ConnectionAbortedError("this connection was given up")
+        adapter.connections.append(self)
         pool.ConnectionCls.connect(self)
 
     return type(f"Noting{pool.__name__}", (pool,), {"ConnectionCls": type("Noting", (pool.ConnectionCls,), {"connect": connect})})
@@ -94,11 +97,8 @@ class _Transport(Transport):
         super().__init__(**given)
         self._sealed = way.sealed
         self._adapter = _Adapter(None if way.scheme == "http" else context_of(way))
-        self._dead = False
 
     def build_session(self) -> requests.Session:
-        if self._dead:
-            raise ConnectionAbortedError("this connection was given up")
         session = super().build_session()
         self._harden(session)
         return session
@@ -149,7 +149,7 @@ class _Transport(Transport):
 
     def abort(self) -> None:
         """From any thread: whoever waits for this connection waits no longer, and no other one is opened."""
-        self._dead = True
+        self._adapter.dead = True
         for connection in list(self._adapter.connections):
             sock = getattr(connection, "sock", None)
             if sock is not None:

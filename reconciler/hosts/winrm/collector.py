@@ -13,6 +13,7 @@ from reconciler.wire.frames import FrameReader, Limits
 from reconciler.wire.requests import Request
 
 STRAY = Limits().stray
+FIRST = 8192
 
 
 class Collector:
@@ -22,15 +23,12 @@ class Collector:
         self._request = request
         self._limits = Limits(stray=STRAY + late)
         self._head = re.compile(rf"\n#H[VZ]{request.nonce} ")
+        self.first = ""  # the beginning of what came, for messages where no frame did
         self._start()
 
     def _start(self) -> None:
         self._pieces: list[str] = []
         self._reader = FrameReader(self._request.nonce, self._limits)
-
-    @property
-    def size(self) -> int:
-        return sum(map(len, self._pieces))
 
     @property
     def begun(self) -> bool:
@@ -44,15 +42,11 @@ class Collector:
         head = self._head.search(whole)
         return whole[head.start() :] if head else whole
 
-    @property
-    def stray(self) -> str:
-        """The beginning of what came, for messages where no frame did."""
-        return "".join(self._pieces)[:8192]
-
     def feed(self, data: bytes) -> bool:
         """Whether the answer is whole now. Raises WireError where it breaks a cap."""
         text = data.decode("ascii", "replace")
         self._pieces.append(text)
+        self.first = (self.first + text)[:FIRST]
         self._reader.feed(text)
         if self._reader.ended and not whole(self._reader.frames, self._request):
             self._start()

@@ -69,8 +69,10 @@ class Journal:
             return
         if self._handle is None:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+            new = file.with_suffix(".new")  # nobody may find it before it is locked
+            self._handle = os.open(new, os.O_RDWR | os.O_CREAT, 0o600)
             _locked(self._handle)
+            new.rename(file)
         everything = {host: sorted(self._own.get(host, set()) | self._left.get(host, set())) for host in sorted({*self._own, *self._left})}
         data = json.dumps({host: shells for host, shells in everything.items() if shells}).encode()
         os.lseek(self._handle, 0, os.SEEK_SET)

@@ -61,7 +61,7 @@ def translate(way: Way, verb: str, problem: Exception, *, fresh: bool) -> Transp
     """`fresh`: nothing was answered on this connection yet, so what fails is still the sign-in."""
     match problem:
         case TransportError():
-            return problem
+            return problem if str(problem).startswith(way.host) else type(problem)(f"{way.host}: {problem}", sent=problem.sent)
         case WinRMOperationTimeoutError():
             return _timed_out(way, verb)
         case InvalidCredentialsError() | PermissionError():
