@@ -1,0 +1,87 @@
+"""Without an estate, hosts are reached by their connection: the command line against an endpoint that another process serves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.emulator.estate import Estate
+from reconciler.emulator.skus import HostWish
+from tests.cli.conftest import Reconcile
+
+PATIENCE = 60
+RUN = "import sys; from reconciler.cli.main import run; sys.exit(run(sys.argv[1:]))"
+SPECS = """
+apiVersion: reconciler/v1
+kind: Fleet
+metadata: {{name: edge}}
+---
+apiVersion: reconciler/v1
+kind: Host
+metadata: {{name: edge-01}}
+spec:
+  address: {address}
+  connection: {{port: {https}, authentication: ntlm, username: {user}, password: {{env: EDGE_PASSWORD}}, ca: {ca}}}
+  resources:
+    WindowsFeature/DHCP: {{}}
+"""
+
+
+@pytest.fixture
+def served(fleet: Path) -> Iterator[dict[str, Any]]:
+    folder = fleet / "served"
+    Estate.new(folder, [HostWish("edge-01")]).close()
+    words = ["--estate", str(folder), "--output", "json", "emulate", "serve", "--http", "0", "--https", "0", "--for", f"{PATIENCE}s", "--pace", "600"]
+    with subprocess.Popen([sys.executable, "-c", RUN, *words], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        text = ""
+        while not text.endswith("}\n") or text.count("{") != text.count("}"):
+            line = process.stdout.readline()
+            assert line, text
+            text += line
+        try:
+            yield json.loads(text)
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def declared(served: dict[str, Any], fleet: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    host = served["hosts"][0]
+    file = fleet / "specs" / "fleet.yaml"
+    file.write_text(SPECS.format(address=host["address"], https=host["https"], user=served["user"], ca=served["ca"]), encoding="utf-8")
+    monkeypatch.setenv("EDGE_PASSWORD", served["password"])
+    monkeypatch.setenv("XDG_STATE_HOME", str(fleet / "state"))
+    return file
+
+
+def test_a_host_is_planned_applied_and_as_declared_over_winrm(declared: Path, fleet: Path, reconcile: Reconcile) -> None:
+    planned, applied, again = reconcile("plan"), reconcile("apply", "--yes"), reconcile("plan")
+
+    assert (planned.code, applied.code, again.code) == (2, 0, 0), (planned.err, applied.err, applied.out)
+    assert "+ WindowsFeature/DHCP" in planned.out
+    assert list((fleet / "state" / "edge-reconciler" / "shells").iterdir()) == []
+
+
+def test_a_credential_that_is_refused_is_said_and_nothing_is_taken_for_absent(declared: Path, reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_PASSWORD", "not the password")
+    planned = reconcile("plan")
+
+    assert "HST021" in planned.out + planned.err
+    assert "nothing is planned for it" in planned.out + planned.err
+    assert "not the password" not in planned.out + planned.err
+
+
+def test_a_password_in_a_manifest_is_refused(declared: Path, reconcile: Reconcile) -> None:
+    declared.write_text(declared.read_text(encoding="utf-8").replace("{env: EDGE_PASSWORD}", "hunter2hunter2"), encoding="utf-8")
+    planned = reconcile("plan")
+
+    assert planned.code == 1
+    assert "MAN016" in planned.err
+    assert "hunter2" not in planned.err
