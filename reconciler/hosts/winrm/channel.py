@@ -148,7 +148,7 @@ class WinrmChannel:
         if found is not None:
             return BootFailed(f"{host}: {found.message}: {found.why}; {found.help}")
         said = output.err.decode("utf-8", "replace").strip()[:300]
-        if self._first and output.code:
+        if self._first and output.code > 0:  # a negative one is how a killed process ends
             return BootFailed(f"{host}: powershell.exe ended with {output.code} before it began{': ' + said if said else ''}")
         return ProcessEnded(f"{host}: the powershell process has ended ({output.code})", sent=True)
 
