@@ -6,10 +6,12 @@ credential's source is asked once more; with nothing new one second host may try
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import secrets as random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -21,6 +23,7 @@ from reconciler.hosts.winrm.errors import SignInRefused, SignInStopped
 
 T = TypeVar("T")
 ENOUGH = 2  # refusals until a principal stops
+PATIENCE = 5.0  # seconds that one attempt keeps the others waiting
 
 
 @runtime_checkable
@@ -32,13 +35,32 @@ class Renewable(Protocol):
 
 @dataclass
 class _Principal:
-    lock: anyio.Lock = field(default_factory=anyio.Lock)
+    turn: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(1))
     proven: bool = False
     refused: int = 0
 
     @property
     def stopped(self) -> bool:
         return self.refused >= ENOUGH
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """One at a time; whoever takes long lets the next one go, for a host that hangs must not keep all others waiting."""
+        await self.turn.acquire()
+        waiting = True
+
+        def release() -> None:
+            nonlocal waiting
+            if waiting:
+                waiting = False
+                self.turn.release()
+
+        timer = asyncio.get_running_loop().call_later(PATIENCE, release)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            release()
 
 
 class SignIns:
@@ -58,14 +80,14 @@ class SignIns:
         value = "" if secret is None else await self._secrets.resolve(secret)
         principal = self._of(name, value)
         if not principal.proven:
-            async with principal.lock:
+            async with principal.alone():
                 if not principal.proven:
                     return await self._alone(principal, name, secret, value, act)
         try:
             return await act(value)
         except SignInRefused:
             principal.proven = False
-        async with principal.lock:
+        async with principal.alone():
             return await self._alone(principal, name, secret, value, act)
 
     async def _alone(self, principal: _Principal, name: str, secret: Secret | None, value: str, act: Callable[[str], Awaitable[T]]) -> T:
@@ -77,7 +99,7 @@ class SignIns:
             if renewed is None:
                 raise
         other = self._of(name, renewed)
-        async with other.lock:
+        async with other.alone():
             self._check(other, name)
             return await self._tried(other, renewed, act)
 

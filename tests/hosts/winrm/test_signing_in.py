@@ -9,6 +9,8 @@ import anyio
 import pytest
 
 from reconciler.core.errors import SecretUnavailable, TransportError
+from reconciler.emulator.winrm.troubles import Trouble, What
+from reconciler.hosts import credentials
 from reconciler.hosts.credentials import SignIns
 from reconciler.hosts.session import NoSecrets
 from reconciler.hosts.winrm.errors import SignInRefused, SignInStopped, TlsRefused
@@ -97,6 +99,24 @@ async def test_the_first_attempt_of_a_principal_goes_alone_and_a_refusal_stops_t
     signins.reset()
     await one()
     assert tried == 3
+
+
+async def test_a_host_that_hangs_in_its_sign_in_does_not_keep_the_others_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(credentials, "PATIENCE", 0.2)
+    async with served(*HOSTS, opening=2.0) as there:
+        there.endpoint.trouble(HOSTS[0], Trouble(What.HANG, "Create"))
+        took: dict[str, float] = {}
+        begun = anyio.current_time()
+
+        async def one(name: str) -> None:
+            code = await attempt(there, name, "basic-tls")
+            took[code or name] = anyio.current_time() - begun
+
+        async with anyio.create_task_group() as group:
+            for name in HOSTS:
+                group.start_soon(one, name)
+        assert sorted(took) == ["HST013", *HOSTS[1:]]
+        assert max(took[name] for name in HOSTS[1:]) < 1.8
 
 
 async def test_a_password_that_cannot_be_had_is_no_attempt() -> None:
