@@ -17,6 +17,11 @@ from tests.estates.wishes import Network, Wish
 HOST = "edge-01"
 MSI = r"C:\Users\Administrator\eflow.msi"
 URL = "https://files.example.net/eflow.msi"
+CERTIFICATES = (
+    r"New-Item -Path C:\certs -ItemType Directory -Force",
+    r"New-Item -Path C:\certs\d.pem -ItemType File -Force",
+    r"New-Item -Path C:\certs\d.key -ItemType File -Force",
+)
 
 
 class Half(StrEnum):
@@ -39,7 +44,7 @@ class Half(StrEnum):
 WITH_GUEST = (Half.MSI, Half.RESIZED, Half.JOB, Half.LEFTOVERS)
 WITH_NETWORK = (Half.ADDRESSLESS, Half.TWINS)
 WITH_HISTORY = (Half.WHOLE, Half.RESIZED)  # always on what was applied before
-WITHOUT_HISTORY = (Half.BARE, Half.PENDING, Half.TWINS, Half.MSI)
+WITHOUT_HISTORY = (Half.BARE, Half.PENDING, Half.TWINS, Half.MSI, Half.JOB, Half.LEFTOVERS)  # what is there already is neither installed nor deployed again
 
 
 def observed(estate: Estate, half: Half, wish: Wish, choice: int) -> None:

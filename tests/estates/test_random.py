@@ -6,6 +6,7 @@ printed and held to: no half and no outcome is there in name only.
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from reconciler.core.diagnostics import Severity
 from reconciler.core.plan import Plan, Verb
 from reconciler.emulator.estate import Estate
 from reconciler.emulator.faults import Fault
-from reconciler.emulator.skus import HostWish
+from reconciler.emulator.skus import AdapterWish, HostWish
 from reconciler.engine.environment import Limits
 from reconciler.engine.events import RunReport
 from reconciler.engine.link import Linked, link
@@ -29,14 +30,15 @@ from reconciler.hosts.emulated import Cut, Exchange, Killed, Point
 from reconciler.manifests import load
 from reconciler.secrets import Vault
 from tests.engine.lab import FLEET, REGISTRY, Lab, folder, host, symbols
-from tests.estates.halves import HOST, WITH_GUEST, WITH_HISTORY, WITH_NETWORK, WITHOUT_HISTORY, Half, observed
-from tests.estates.wishes import CLIENT, SERVERS, Wish, edited, wishes
+from tests.estates.halves import CERTIFICATES, HOST, WITH_GUEST, WITH_HISTORY, WITH_NETWORK, WITHOUT_HISTORY, Half, observed, typed
+from tests.estates.wishes import CARDS, CLIENT, SERVERS, Wish, edited, wishes
 
-SECRETS = {"KEY_ONE": "Zmlyc3Qta2V5LW9mLXRoZS1kZXZpY2U=", "KEY_TWO": "c2Vjb25kLWtleS1vZi10aGUtZGV2aWNl"}
-HIDDEN = (
-    *("Get-VMSwitch", "Get-NetNat", "Get-DhcpServerv4Scope", "Get-EflowVm", "Verify-EflowVm"),
-    *("Get-NetIPAddress", "Get-EflowVmTelemetryOption", "Get-WindowsFeature"),
-)
+SECRETS = {
+    "KEY_ONE": "Zmlyc3Qta2V5LW9mLXRoZS1kZXZpY2U=",
+    "KEY_TWO": "c2Vjb25kLWtleS1vZi10aGUtZGV2aWNl",
+    "CONNECTION": "HostName=hub.example.net;DeviceId=d1;SharedAccessKey=dGhpcmQta2V5",
+}
+ADAPTERS = (AdapterWish(), *(AdapterWish(card, f"10.20.{n}.5") for n, card in enumerate(CARDS, 7)))
 # Why a run may end with steps that did not run.
 LEGITIMATE = {
     "PLN020",  # a replace loses something, and no leave was given
@@ -56,7 +58,7 @@ class Case:
     history: bool  # whether `before` was applied by us
     leave: bool
     choice: int
-    cut: int | None = None
+    cut: int | None = None  # where in the run the controller dies, in thousandths of its exchanges
     point: Point = Point.EXECUTED
 
 
@@ -67,8 +69,17 @@ def cases(draw: st.DrawFn, half: Half) -> Case:
     wish = draw(edited(before))
     history = half in WITH_HISTORY or (half not in WITHOUT_HISTORY and draw(st.booleans()))
     killed = half is Half.CRASH or draw(st.integers(0, 4)) == 0
-    cut, point = (draw(st.integers(0, 12 if half is Half.CRASH else 40)), draw(st.sampled_from(list(Point)))) if killed else (None, Point.EXECUTED)
+    cut, point = (draw(st.integers(0, 999)), draw(st.sampled_from(list(Point)))) if killed else (None, Point.EXECUTED)
     return Case(before, wish, half, history, draw(st.booleans()), draw(st.integers(0, 29)), cut, point)
+
+
+def questions(wish: Wish) -> list[str]:
+    """Cmdlets that are asked of a host so declared; the last ones answer only once what they tell of is there."""
+    asked = ["Get-WindowsFeature" if wish.server else "Get-WindowsOptionalFeature"]
+    asked += ["Get-VMSwitch", "Get-NetIPAddress"] if wish.networks else []
+    asked += ["Get-NetNat"] if any(network.nat for network in wish.networks) else []
+    asked += ["Get-ItemProperty", "Get-EflowVm", "Verify-EflowVm"] if wish.guest else []
+    return asked + (["Get-DhcpServerv4Scope"] if wish.leasing else [])
 
 
 @dataclass
@@ -114,7 +125,7 @@ class Run:
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        self.lab = Lab(declared(case.before), Estate.new(None, [HostWish(HOST, case.wish.sku)]), secrets=Vault(environ=SECRETS))
+        self.lab = Lab(declared(case.before), Estate.new(None, [HostWish(HOST, case.wish.sku, ADAPTERS)]), secrets=Vault(environ=SECRETS))
         self.runs = 0
         self.met = True  # whether what the half is named for came to pass
 
@@ -126,6 +137,7 @@ class Run:
 
     async def before(self) -> None:
         """What was there when the declaration came."""
+        typed(self.lab.estate, *CERTIFICATES)
         self.declare(declared(self.case.before))
         if self.case.history:
             report = await self.lab.apply()
@@ -134,7 +146,7 @@ class Run:
         if self.case.half is Half.LEFTOVERS:
             self.lab.estate.fault(HOST, Fault("Deploy-Eflow", says="The deployment failed", times=1))
             await self.lab.apply()
-            self.lab.estate.heal(HOST)
+            self.met = not self.lab.estate.heal(HOST)  # a fault that was met is gone
         if self.case.half is Half.JOB:
             self.met = await self.killed(_AfterJob(1 + self.case.choice % 2))
 
@@ -150,9 +162,17 @@ class Run:
             self.lab.cut = None
         return died
 
+    async def exchanges(self) -> int:
+        """How many an undisturbed apply takes, tried on a copy of the estate."""
+        count = _Count()
+        copied = Lab(self.lab.desired, copy.deepcopy(self.lab.estate), limits=self.lab.limits, secrets=self.lab.secrets, cut=count)
+        await copied.apply()
+        return count.exchanges
+
     async def blind(self) -> None:
         """While a question goes unanswered nothing is done about what it would tell, and what is done is right all the same."""
-        cmdlet = HIDDEN[self.case.choice % len(HIDDEN)]
+        asked = questions(self.case.wish)
+        cmdlet = asked[self.case.choice % len(asked)]
         refused = Fault(cmdlet, error="UnauthorizedAccess,Unverified", times=10_000)
         self.lab.estate.machine(HOST).faults.append(refused)
         await self.lab.apply()
@@ -164,7 +184,7 @@ class Run:
         if self.case.half is Half.UNSEEN:
             await self.blind()
         if self.case.cut is not None:
-            died = await self.killed(_At(self.case.cut, self.case.point))
+            died = await self.killed(_At(self.case.cut * await self.exchanges() // 1000, self.case.point))
             self.met = self.met and (died or self.case.half is not Half.CRASH)
         report = await self.again()
         return plan, report, await self.lab.plan()
@@ -189,6 +209,14 @@ class _At:
     def __call__(self, exchange: Exchange, point: Point) -> None:
         if exchange.number == self.number and point is self.when:
             raise Killed
+
+
+@dataclass
+class _Count:
+    exchanges: int = 0
+
+    def __call__(self, exchange: Exchange, point: Point) -> None:
+        self.exchanges = max(self.exchanges, exchange.number + 1)
 
 
 @dataclass

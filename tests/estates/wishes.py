@@ -13,6 +13,18 @@ SERVERS = ("server-2019", "server-2022")
 CLIENT = "client-11"
 DEFAULT = "Default Switch"
 NAMES = ("eflow", "Line 7", "büro")
+CARDS = ("LAN", "Spare")  # network cards beside the one that carries the session
+
+_FILES = r"identityCertPath: 'C:\certs\d.pem', identityPrivKeyPath: 'C:\certs\d.key'"
+_SYMMETRIC = "provisioningType: DpsSymmetricKey, scopeId: 0ne00A1B2C3, registrationId: edge-01, symmKey"
+IDENTITIES = {
+    "one key": f"{_SYMMETRIC}: {{env: KEY_ONE}}",
+    "another key": f"{_SYMMETRIC}: {{env: KEY_TWO}}",
+    "TPM": "provisioningType: DpsTPM, scopeId: 0ne00A1B2C3",
+    "X.509": f"provisioningType: DpsX509, scopeId: 0ne00A1B2C3, {_FILES}",
+    "X.509 by hand": f"provisioningType: ManualX509, iotHubHostname: hub.example.net, deviceId: d1, {_FILES}",
+    "connection string": "provisioningType: ManualConnectionString, devConnString: {env: CONNECTION}",
+}
 
 
 @dataclass(frozen=True)
@@ -56,8 +68,19 @@ class Network:
 
 
 @dataclass(frozen=True)
+class Uplink:
+    """An External switch. `shared`: the host stays on it."""
+
+    card: str
+    shared: bool
+
+    def lines(self) -> list[str]:
+        return [f"VirtualSwitch/ot: {{switchType: External, netAdapterName: {self.card}, allowManagementOS: {str(self.shared).lower()}}}"]
+
+
+@dataclass(frozen=True)
 class Guest:
-    """The EFLOW VM. `identity` is which key it is provisioned with, or None."""
+    """The EFLOW VM. `identity` is how it is provisioned (of IDENTITIES), or None."""
 
     on: str
     static: str = ""  # its network's first three octets, or empty: it leases
@@ -72,13 +95,14 @@ class Guest:
 
     def lines(self) -> list[str]:
         given = {"vswitchName": self.on, "cpuCount": self.cpus, "memoryInMB": self.memory, "vmDataSize": self.data, "acceptOptionalTelemetry": self.telemetry}
-        given |= {"dpsTpm": None if self.tpm is None else str(self.tpm).lower(), "powerState": "Off" if self.off else None}
+        tpm = True if self.identity == "TPM" else self.tpm
+        given |= {"dpsTpm": None if tpm is None else str(tpm).lower(), "powerState": "Off" if self.off else None}
         if self.static:
             given |= {"ip4Address": f"{self.static}.40"}
         if self.static or self.dns:
             given |= {"dnsServers": "[10.0.0.1]"}
         if self.identity:
-            given["provisioning"] = f"{{provisioningType: DpsSymmetricKey, scopeId: 0ne00A1B2C3, registrationId: edge-01, symmKey: {{env: {self.identity}}}}}"
+            given["provisioning"] = f"{{{IDENTITIES[self.identity]}}}"
         fixed = [
             "EflowVm:",
             "  product: 1.5 LTS",
@@ -96,6 +120,7 @@ class Wish:
     sku: str
     networks: tuple[Network, ...] = ()
     guest: Guest | None = None
+    uplink: Uplink | None = None
     slip: bool = False  # a port that leads out of its NAT: rules refuse it
 
     @property
@@ -112,6 +137,8 @@ class Wish:
             lines += ["WindowsFeature/DHCP: {}", "DhcpServer: {}"]
         for network in self.networks:
             lines += network.lines()
+        if self.uplink:
+            lines += self.uplink.lines()
         if self.guest:
             lines += self.guest.lines()
         text = "\n".join(lines)
@@ -153,13 +180,14 @@ def wishes(draw: st.DrawFn, sku: str, guest: bool | None = None, least: int = 0)
     vm = draw(guests(found, server)) if guest else None
     if vm is not None and server and not vm.static:
         found[0] = replace(found[0], leases=True)
-    return Wish(sku, tuple(found), vm, slip=one_nat == 0 and bool(found[0].ports) and draw(st.integers(0, 4)) == 3)
+    uplink = draw(st.one_of(st.none(), st.builds(Uplink, st.sampled_from(CARDS), st.booleans())))
+    return Wish(sku, tuple(found), vm, uplink, slip=one_nat == 0 and bool(found[0].ports) and draw(st.integers(0, 4)) == 3)
 
 
 @st.composite
 def guests(draw: st.DrawFn, found: list[Network], server: bool) -> Guest:
     static = server and bool(found) and draw(st.booleans())
-    identity = draw(st.sampled_from((None, "KEY_ONE", "KEY_TWO")))
+    identity = draw(st.sampled_from((None, *IDENTITIES)))
     return Guest(
         found[0].name if server and found else DEFAULT,
         static=found[0].prefix if static else "",
@@ -178,7 +206,7 @@ def guests(draw: st.DrawFn, found: list[Network], server: bool) -> Guest:
 def edited(draw: st.DrawFn, wish: Wish) -> Wish:
     """The declaration some commits later: a little different, or not at all."""
     for _ in range(draw(st.integers(0, 2))):
-        wish = draw(st.sampled_from((_ports, _range, _days, _moved, _fewer, _sized, _key)))(wish)
+        wish = draw(st.sampled_from((_ports, _range, _days, _moved, _fewer, _sized, _identity, _uplink)))(wish)
     return replace(wish, guest=replace(wish.guest, off=False) if wish.guest and wish.guest.identity else wish.guest)
 
 
@@ -219,5 +247,17 @@ def _sized(wish: Wish) -> Wish:
     return replace(wish, guest=replace(wish.guest, cpus=3 - wish.guest.cpus, memory=2048, tpm=True)) if wish.guest else wish
 
 
-def _key(wish: Wish) -> Wish:
-    return replace(wish, guest=replace(wish.guest, identity="KEY_TWO")) if wish.guest and wish.guest.identity else wish
+def _identity(wish: Wish) -> Wish:
+    """Provisioned another way: the next one that is known."""
+    if wish.guest is None or wish.guest.identity is None:
+        return wish
+    known = tuple(IDENTITIES)
+    following = known[(known.index(wish.guest.identity) + 1) % len(known)]
+    return replace(wish, guest=replace(wish.guest, identity=following))
+
+
+def _uplink(wish: Wish) -> Wish:
+    """On the other card, with the host on it or off it the other way round; without one, there is one now."""
+    if wish.uplink is None:
+        return replace(wish, uplink=Uplink(CARDS[0], True))
+    return replace(wish, uplink=Uplink(CARDS[1 - CARDS.index(wish.uplink.card)], not wish.uplink.shared))
