@@ -87,6 +87,7 @@ class Target:
     host: Host
     fleet: str
     allow: tuple[str, ...]
+    look: bool = False  # only questions follow: a transport may ask along with hello what it was asked last time
 
 
 class Reader(Protocol):

@@ -177,7 +177,7 @@ def _deletions(plan: HostPlan) -> int:
 
 async def _plan_host(desired: Desired, env: Environment) -> _Decided:
     try:
-        async with env.connect(target_of(desired)) as reader:
+        async with env.connect(replace(target_of(desired), look=True)) as reader:
             desired, view = await look_at(desired, reader, env)
     except TransportError as trouble:
         return _Decided(unseen_host(desired.host, trouble))
@@ -289,7 +289,7 @@ async def observe(linked: Linked, scope: Scope, env: Environment) -> dict[str, S
         desired = desired_of(linked, host, request, env)
         async with limiter:
             try:
-                async with env.connect(target_of(desired)) as reader:
+                async with env.connect(replace(target_of(desired), look=True)) as reader:
                     verify(host, reader.hello)
                     view = await look(reader, host, env.registry, desired.resources, env.clock, env.deadline)
                     found[host.name] = Snapshot.taken(host.name, view.at, reader.hello.raw, view.asked)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from reconciler.core.resources import Host
 from reconciler.core.transport import Clock, Secrets, Target, Writer
 from reconciler.hosts.breaker import Breaker
 from reconciler.hosts.credentials import SignIns
-from reconciler.hosts.session import Session
+from reconciler.hosts.session import Asked, Session
 from reconciler.hosts.winrm.channel import Setup, WinrmChannel
 from reconciler.hosts.winrm.errors import BadConnection, OutOfTime
 from reconciler.hosts.winrm.journal import Journal
@@ -42,6 +42,7 @@ class Options:
     journal: Path | None = None
     at_once: int = AT_ONCE
     opening: float = OPENING
+    along: bool = True  # whether questions of the last look ride with the next hello
     setup: Setup | None = None
     workers: Workers | None = None
 
@@ -77,6 +78,7 @@ class Connections:
         self._workers = self.options.workers or Workers(anyio.CapacityLimiter(self.options.at_once))
         self._breakers: dict[str, Breaker] = {}
         self._warned: set[Way] = set()
+        self._asked: dict[tuple[str, str], Asked] = {}  # what the last look at a host asked first, of a fleet
         self._kept: dict[str, list[_Kept]] = {}
 
     def __call__(self, target: Target) -> AbstractAsyncContextManager[Writer]:
@@ -90,24 +92,27 @@ class Connections:
             warn(way)
         breaker = self._breakers.setdefault(target.host.name, Breaker(target.host.name, self.clock))
         with breaker.watching():
-            kept = await self._taken(target) or await self._begun(target, way)
+            along = self._asked.get((target.host.name, target.fleet)) if target.look and self.options.along else None
+            kept = await self._taken(target, along) or await self._begun(target, way, along)
         sound = False
         try:
             yield kept.session
             sound = True
         finally:
+            if target.look and kept.session.first is not None:
+                self._asked[target.host.name, target.fleet] = kept.session.first
             if sound and target.host.connection.options.get("session") == "persistent" and not kept.worn(self.clock.now()):
                 self._kept.setdefault(target.host.name, []).append(kept)
             else:
                 await kept.channel.close()
 
-    async def _taken(self, target: Target) -> _Kept | None:
+    async def _taken(self, target: Target, along: Asked | None) -> _Kept | None:
         """A session that was kept for this target, greeted again; one that does not answer, or is worn, is closed."""
         while waiting := self._kept.get(target.host.name):
             kept = waiting.pop()
-            if kept.target == target and not kept.worn(self.clock.now()):
+            if replace(kept.target, look=target.look) == target and not kept.worn(self.clock.now()):
                 try:
-                    await kept.session.greet()
+                    await kept.session.greet(along)
                 except Unreachable:
                     await kept.channel.close()
                     continue
@@ -115,12 +120,12 @@ class Connections:
             await kept.channel.close()
         return None
 
-    async def _begun(self, target: Target, way: Way) -> _Kept:
+    async def _begun(self, target: Target, way: Way, along: Asked | None) -> _Kept:
         channel = WinrmChannel(Line(way, self.signins, self._workers), self._journal, self.options.setup)
         try:
             with anyio.move_on_after(self.options.opening):
                 await channel.start()
-                session = await Session.open(channel, target, self.secrets, self.clock)
+                session = await Session.open(channel, target, self.secrets, self.clock, along)
                 return _Kept(target, channel, session, self.clock.now())
         except BaseException:
             await channel.close()

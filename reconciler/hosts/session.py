@@ -7,7 +7,7 @@ never sends a write twice: what may have acted is reported (`sent`), and the eng
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -41,6 +41,14 @@ class Channel(Protocol):
         """Ends the process, sees it gone, and starts another."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One batch of questions."""
+
+    calls: tuple[AnyCall, ...]
+    deadline: timedelta
+
+
 class NoSecrets:
     """For sessions that send none."""
 
@@ -64,11 +72,14 @@ class Session:
         self._one = anyio.Lock()
         self._hello = Hello(answers.facts({}))
         self._greeted = clock.now()
+        self.first: Asked | None = None  # what was asked right after hello; None while nothing was, or something else came first
+        self._fresh = True
+        self._ahead: tuple[tuple[AnyCall, ...], tuple[Answer, ...]] | None = None
 
     @classmethod
-    async def open(cls, channel: Channel, target: Target, secrets: Secrets, clock: Clock) -> Session:
+    async def open(cls, channel: Channel, target: Target, secrets: Secrets, clock: Clock, along: Asked | None = None) -> Session:
         session = cls(channel, target, secrets, clock)
-        await session.greet()
+        await session.greet(along)
         return session
 
     # --- Reader
@@ -77,13 +88,20 @@ class Session:
     def hello(self) -> Hello:
         return self._hello
 
-    async def greet(self) -> Hello:
+    async def greet(self, along: Asked | None = None) -> Hello:
+        """`along` rides with hello: questions that will be asked next, as far as one can know. If they are, they are answered already."""
         async with self._one:
-            return await self._greet()
+            return await self._greet(along)
 
     async def ask(self, calls: Sequence[AnyCall], deadline: timedelta) -> tuple[Answer, ...]:
         if not calls:
             return ()
+        if self._fresh:
+            self.first = Asked(tuple(calls), deadline)
+        ahead, self._ahead = self._ahead, None
+        if self._fresh and ahead is not None and ahead[0] == tuple(calls):
+            self._fresh = False
+            return self._clean(ahead[1])
         found = await self._request(Request(0, "", calls=tuple(calls), deadline=deadline), deadline)
         if len(found.answers) != len(calls):
             raise WireError(f"{len(calls)} calls, {len(found.answers)} answers", sent=True)
@@ -132,6 +150,7 @@ class Session:
         return replace(found, last=self._secrets.scrub(found.last), answers=self._clean(found.answers))
 
     async def _request(self, request: Request, deadline: timedelta) -> Reply:
+        self._fresh, self._ahead = False, None
         async with self._one:
             if self._tainted:
                 await self._recycle()
@@ -143,14 +162,18 @@ class Session:
         self._number, self._tainted = 0, False
         await self._greet()
 
-    async def _greet(self) -> Hello:
+    async def _greet(self, along: Asked | None = None) -> Hello:
         host = self._target.host
         ask = HelloAsk(self._target.allow, self._target.fleet, {"name": host.expected_name})
         self._greeted = self._clock.now()
-        found = await self._exchange(Request(0, "", hello=ask), QUICK)
+        calls = along.calls if along is not None and not secrets_of(along.calls) else ()
+        deadline = along.deadline if along is not None and calls else None
+        found = await self._exchange(Request(0, "", hello=ask, calls=calls, deadline=deadline), QUICK + (deadline or timedelta(0)))
         if found.hello is None:
             raise WireError("the host answered no hello")
         self._hello = answers.hello(found.hello)
+        self._fresh, self.first = True, None
+        self._ahead = (calls, found.answers) if calls and len(found.answers) == len(calls) else None
         return self._hello
 
     async def _exchange(self, request: Request, deadline: timedelta) -> Reply:

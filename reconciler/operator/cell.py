@@ -156,7 +156,7 @@ class Cell:
         return found
 
     async def _session(self, desired: Desired) -> tuple[Desired, HostView]:
-        async with self._shared.env.connect(target_of(desired)) as reader:
+        async with self._shared.env.connect(replace(target_of(desired), look=True)) as reader:
             return await look_at(desired, reader, self._shared.env)
 
     def _unseen(self, trouble: TransportError) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,35 @@ async def test_a_persistent_session_serves_the_next_look_and_greets_it() -> None
         assert (there.counts["processes"], there.counts["handshakes"], there.counts["requests"]) == (1, 1, 9 + 2 * 4)
         await there.reach.aclose()
         assert shells(there) == 0
+
+
+async def test_what_the_last_look_asked_rides_with_the_next_hello() -> None:
+    questions = [ADAPTERS(select=("Name",)), ADAPTERS(select=("Name", "ifIndex"))]
+    async with served() as there:
+        per_look, kept = (replace(there.target(session=session), look=True) for session in ("per-look", "persistent"))
+        costs = []
+        for target in (per_look, per_look, kept, kept, kept):
+            before = there.counts["Create"] and there.counts["requests"]
+            async with there.reach(target) as session:
+                answers = await session.ask(questions, MINUTE)
+                costs.append(there.counts["requests"] - before)
+            assert [answer.objects[0]["Name"] for answer in answers] == ["Ethernet", "Ethernet"]
+        assert costs == [9, 7, 7, 2, 2]
+        assert there.counts["executions"] == 2 * 5
+
+
+async def test_another_question_than_the_last_look_asked_is_asked_by_itself() -> None:
+    async with served() as there:
+        target = replace(there.target(session="persistent"), look=True)
+        for select in (("Name",), ("ifIndex",), ("ifIndex",)):
+            async with there.reach(target) as session:
+                answer = (await session.ask([ADAPTERS(select=select)], MINUTE))[0]
+            assert list(answer.objects[0]) == list(select)
+        async with there.reach(target) as session:
+            await session.take("tests", 60)
+            before = there.counts["executions"]
+            await session.ask([ADAPTERS(select=("ifIndex",))], MINUTE)
+            assert there.counts["executions"] == before + 1  # under the lease it is asked anew
 
 
 async def test_a_session_per_look_ends_with_it() -> None:

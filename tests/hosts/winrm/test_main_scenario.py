@@ -87,7 +87,7 @@ async def over_sockets(specs: str, patch: pytest.MonkeyPatch) -> tuple[Spoken, l
     patch.setattr(WinrmChannel, "exchange", tapped)
     async with serve(there.estate) as endpoint:
         there.secrets = Vault(ENVIRON | {"WINRM_PASSWORD": endpoint.credentials.password})
-        async with connections(there.secrets, there.estate.clock, options(there.estate)) as reach:
+        async with connections(there.secrets, there.estate.clock, options(there.estate, along=False)) as reach:
             served = Served(there.estate, endpoint, reach)
 
             def to(target: Target) -> AbstractAsyncContextManager[Writer]:
@@ -112,3 +112,29 @@ async def test_over_sockets_the_same_is_asked_and_answered_as_in_one_process(spe
     for host in sorted(here):
         for one, other in zip(here[host], there[host], strict=True):
             assert one == other
+
+
+async def test_a_whole_look_of_the_engine_costs_nine_requests_then_seven_then_two() -> None:
+    """Whatever the number of resources, and with the same plan each time."""
+    there = scenario("plant.yaml")
+    async with serve(there.estate) as endpoint:
+        there.secrets = Vault(ENVIRON | {"WINRM_PASSWORD": endpoint.credentials.password})
+        async with connections(there.secrets, there.estate.clock, options(there.estate)) as reach:
+            served = Served(there.estate, endpoint, reach)
+            costs, plans = [], []
+            for session in ("per-look", "per-look", "persistent", "persistent", "persistent"):
+
+                def to(target: Target, session: str = session) -> AbstractAsyncContextManager[Writer]:
+                    name = target.host.name
+                    host = replace(target.host, address=endpoint.address(name).ip, connection=served.connection("ntlm", name, session=session))
+                    return reach(replace(target, host=host))
+
+                there.connect = lambda to=to: to  # type: ignore[method-assign,misc]
+                before, ended = endpoint.counts()["requests"], endpoint.counts()["Signal"] + endpoint.counts()["Delete"]
+                plan = await there.plan()
+                counts = endpoint.counts()
+                costs.append(counts["requests"] - before - (counts["Signal"] + counts["Delete"] - ended))
+                plans.append([f"{step.symbol} {step.id}" for step in plan.steps()])
+            assert costs == [9, 7, 7, 2, 2]
+            assert all(plan == plans[0] for plan in plans)
+            assert counts["processes"] == 3
