@@ -83,10 +83,14 @@ def _unknown(word: str, known: Sequence[str], help: str) -> int:
 
 
 def _serve(module: str, name: str, arguments: list[str], verb: str = "") -> int:
+    from contextlib import nullcontext
     from importlib import import_module
 
-    from reconciler.cli.serving import serve
+    from reconciler.core.collecting import seldom
 
-    found: Any = import_module(f"reconciler.cli.commands.{module}")
-    command: Callable[..., int] = getattr(found, verb) if verb else found.command
-    return serve(command, name, arguments)
+    with nullcontext() if module == "watch" else seldom():
+        from reconciler.cli.serving import serve
+
+        found: Any = import_module(f"reconciler.cli.commands.{module}")
+        command: Callable[..., int] = getattr(found, verb) if verb else found.command
+        return serve(command, name, arguments)
