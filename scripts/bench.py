@@ -60,6 +60,7 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Timings of load, plan, help and of what is said to hosts.")
     parser.add_argument("--quick", action="store_true", help="small fleets; goals that belong to large ones are left out")
     sizes = QUICK if parser.parse_args(words).quick else FULL
+    print("Seconds are of CPU; a machine that is busy otherwise makes them longer.\n", flush=True)
     for section in measured(sizes):
         print("\n".join(lines(section)), flush=True)
     return 0

@@ -123,6 +123,8 @@ class _Drafts:
     def _resolve(self, resource: Resource) -> Resource:
         """Put in what a Later stands for, where it can be seen now; one of an optional field that stands for nothing is left out."""
         laters = {name: value for name, value in resource.spec.__dict__.items() if isinstance(value, Later)}
+        if not laters:
+            return resource
         known = {name: value for name, later in laters.items() if (value := self._look_up(later)) is not None}
         marks = shape(type(resource.spec)).marks
         known |= {name: None for name, later in laters.items() if name not in known and not marks[name].required and self._holds_nothing(later)}
