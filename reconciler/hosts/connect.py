@@ -93,7 +93,7 @@ class Connections:
         breaker = self._breakers.setdefault(target.host.name, Breaker(target.host.name, self.clock))
         with breaker.watching():
             along = self._asked.get((target.host.name, target.fleet)) if target.look and self.options.along else None
-            kept = await self._taken(target, along) or await self._begun(target, way, along)
+            kept = await self._in_time(target, way, along)
         sound = False
         try:
             yield kept.session
@@ -106,6 +106,13 @@ class Connections:
             else:
                 await kept.channel.close()
 
+    async def _in_time(self, target: Target, way: Way, along: Asked | None) -> _Kept:
+        """A session within its time. What rides along has its own."""
+        limit = self.options.opening + (along.deadline.total_seconds() if along else 0)
+        with anyio.move_on_after(limit):
+            return await self._taken(target, along) or await self._begun(target, way, along)
+        raise OutOfTime(f"{way.host}: no session within {limit:.0f} s")
+
     async def _taken(self, target: Target, along: Asked | None) -> _Kept | None:
         """A session that was kept for this target, greeted again; one that does not answer, or is worn, is closed."""
         while waiting := self._kept.get(target.host.name):
@@ -113,25 +120,25 @@ class Connections:
             if replace(kept.target, look=target.look) == target and not kept.worn(self.clock.now()):
                 try:
                     await kept.session.greet(along)
+                    return kept
                 except Unreachable:
                     await kept.channel.close()
                     continue
-                return kept
+                except BaseException:
+                    await kept.channel.close()
+                    raise
             await kept.channel.close()
         return None
 
     async def _begun(self, target: Target, way: Way, along: Asked | None) -> _Kept:
         channel = WinrmChannel(Line(way, self.signins, self._workers), self._journal, self.options.setup)
         try:
-            with anyio.move_on_after(self.options.opening):
-                await channel.start()
-                session = await Session.open(channel, target, self.secrets, self.clock, along)
-                return _Kept(target, channel, session, self.clock.now())
+            await channel.start()
+            session = await Session.open(channel, target, self.secrets, self.clock, along)
         except BaseException:
             await channel.close()
             raise
-        await channel.close()
-        raise OutOfTime(f"{way.host}: no session within {self.options.opening:.0f} s")
+        return _Kept(target, channel, session, self.clock.now())
 
     async def aclose(self) -> None:
         """Ends what was kept."""

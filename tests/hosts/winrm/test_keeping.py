@@ -96,6 +96,18 @@ async def test_a_kept_process_that_died_meanwhile_is_replaced() -> None:
         assert there.counts["processes"] == 2
 
 
+async def test_a_kept_session_that_hangs_costs_no_more_than_its_opening() -> None:
+    async with served(opening=0.5) as there:
+        await look(there, session="persistent")
+        there.endpoint.trouble(HOST, Trouble(What.HANG, "Send", times=None))
+        begun = anyio.current_time()
+        with pytest.raises(Unreachable, match="no session within"):
+            await look(there, session="persistent")
+        assert anyio.current_time() - begun < 3
+        there.endpoint.heal(HOST)
+        await look(there, session="persistent")
+
+
 async def test_two_looks_at_once_have_a_process_each() -> None:
     async with served() as there, there.reach(there.target()), there.reach(there.target()):
         assert there.counts["processes"] == 2
