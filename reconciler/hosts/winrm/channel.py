@@ -24,6 +24,7 @@ from reconciler.hosts.winrm.line import Line, Output
 from reconciler.wire import powershell
 from reconciler.wire.powershell.boot import explain_boot
 from reconciler.wire.requests import Request
+from reconciler.wire.text import visible
 
 T = TypeVar("T")
 PIECE = 200_000  # bytes of one Send, in whole lines; a single longer line goes alone
@@ -147,7 +148,7 @@ class WinrmChannel:
         found = explain_boot(text, host)
         if found is not None:
             return BootFailed(f"{host}: {found.message}: {found.why}; {found.help}")
-        said = output.err.decode("utf-8", "replace").strip()[:300]
+        said = visible(output.err.decode("utf-8", "replace").strip()[:300])
         if self._first and output.code > 0:  # a negative one is how a killed process ends
             return BootFailed(f"{host}: powershell.exe ended with {output.code} before it began{': ' + said if said else ''}")
         return ProcessEnded(f"{host}: the powershell process has ended ({output.code})", sent=True)

@@ -11,8 +11,12 @@ import pytest
 from reconciler.core.errors import TransportError, WireError
 from reconciler.emulator.winrm import Settings
 from reconciler.emulator.winrm.troubles import Trouble, What
+from reconciler.hosts.winrm.channel import WinrmChannel
 from reconciler.hosts.winrm.collector import Collector, whole
 from reconciler.hosts.winrm.errors import BootFailed, Hostile, Unavailable, Unencrypted
+from reconciler.hosts.winrm.journal import Journal
+from reconciler.hosts.winrm.line import Line, Output, Workers
+from reconciler.hosts.winrm.way import way_to
 from reconciler.wire.frames import frame
 from reconciler.wire.requests import HelloAsk, Request
 from tests.hosts.winrm.serving import ADAPTERS, HOST, Served, served
@@ -107,6 +111,15 @@ async def test_a_host_that_restricts_powershell_says_what_to_do() -> None:
         with pytest.raises(BootFailed, match="ConstrainedLanguage"):
             async with there.reach(there.target()):
                 raise AssertionError("a session was given")
+
+
+async def test_words_on_stderr_are_shown_and_obeyed_by_no_terminal() -> None:
+    async with served() as there, there.reach(there.target()):
+        channel = WinrmChannel(Line(way_to(there.host()), there.reach.signins, Workers(anyio.CapacityLimiter(1))), Journal())
+        channel._first = b"not answered yet"
+        failed = channel.failed_start(Output(b"", b"blocked \x1b]0;by policy\x07", 1, True), "")
+        assert isinstance(failed, BootFailed)
+        assert "blocked ‹U+001B›]0;by policy‹U+0007›" in str(failed)
 
 
 ASKED = Request(7, "ab", hello=HelloAsk((), "default"))
