@@ -15,6 +15,7 @@ from reconciler.engine.environment import Environment, Request
 from reconciler.engine.planning import plan_from
 from reconciler.hosts.emulated import connect
 from reconciler.secrets import Vault
+from reconciler.signatures.printer import script
 from tests.engine.lab import FLEET, REGISTRY, host, linked
 
 HOST = "edge-01"
@@ -22,7 +23,7 @@ SECRETS = {"KEY_ONE": "Zmlyc3Qta2V5LW9mLXRoZS1kZXZpY2U=", "KEY_TWO": "c2Vjb25kLW
 
 
 def document(resources: str, sku: str) -> str:
-    return FLEET + host(HOST, resources, sku)
+    return (FLEET + host(HOST, resources, sku)).lstrip()
 
 
 async def planned(case: Mapping[str, Any]) -> Plan:
@@ -31,7 +32,7 @@ async def planned(case: Mapping[str, Any]) -> Plan:
     clock = EstateClock(snapshot.seen + timedelta(hours=1))
     nowhere = connect(Estate.new(None), clock)
     env = Environment(REGISTRY, nowhere, Vault(environ=SECRETS), clock, lambda: "r-case")
-    return await plan_from(linked(document(case["manifest"], case["sku"])), {HOST: snapshot}, Request(), env)
+    return await plan_from(linked(case["manifest"]), {HOST: snapshot}, Request(), env)
 
 
 def told(step: Step) -> dict[str, Any]:
@@ -44,7 +45,9 @@ def told(step: Step) -> dict[str, Any]:
         "changes": changes,
         "secrets": secrets,
         "actions": list(step.action_names),
+        "calls": [line for action in step.actions for line in script(action.calls).splitlines()],
         "blocked": step.blocked.code if step.blocked else "",
+        "because": step.blocked.message if step.blocked else "",
         "why": step.why,
         "unverified": sorted(step.unverified),
         "restart": step.pending_restart,
