@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
 
 from reconciler.core.canonical import plain
 from reconciler.core.plan import Plan, Step
 from reconciler.core.snapshot import Snapshot
-from reconciler.emulator.clock import EstateClock
-from reconciler.emulator.estate import Estate
+from reconciler.core.transport import Target, Writer
 from reconciler.engine.environment import Environment, Request
 from reconciler.engine.planning import plan_from
-from reconciler.hosts.emulated import connect
 from reconciler.secrets import Vault
 from reconciler.signatures.printer import script
 from tests.engine.lab import FLEET, REGISTRY, host, linked
 
 HOST = "edge-01"
 SECRETS = {"KEY_ONE": "Zmlyc3Qta2V5LW9mLXRoZS1kZXZpY2U=", "KEY_TWO": "c2Vjb25kLWtleS1vZi10aGUtZGV2aWNl"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A clock that stands still: planning over a snapshot waits for nothing."""
+
+    at: datetime
+
+    def now(self) -> datetime:
+        return self.at
+
+    async def sleep_until(self, when: datetime) -> NoReturn:
+        raise AssertionError(f"a case waited until {when}")
+
+
+def nowhere(target: Target) -> AbstractAsyncContextManager[Writer]:
+    raise AssertionError(f"a case asked {target.host.name}")
 
 
 def document(resources: str, sku: str) -> str:
@@ -29,8 +46,7 @@ def document(resources: str, sku: str) -> str:
 async def planned(case: Mapping[str, Any]) -> Plan:
     """The plan for the case's manifest over its snapshot; no host is asked."""
     snapshot = Snapshot.of(case["snapshot"])
-    clock = EstateClock(snapshot.seen + timedelta(hours=1))
-    nowhere = connect(Estate.new(None), clock)
+    clock = Stopped(snapshot.seen + timedelta(hours=1))
     env = Environment(REGISTRY, nowhere, Vault(environ=SECRETS), clock, lambda: "r-case")
     return await plan_from(linked(case["manifest"]), {HOST: snapshot}, Request(), env)
 
