@@ -59,7 +59,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One kind at work on one host. `settled` stages only make what the kind needs."""
+    """One kind at work on one host; its first stage may make only what the kind needs."""
 
     kind: str
     name: str
