@@ -370,8 +370,8 @@ def vms() -> list[Situation]:
 def identities() -> list[Situation]:
     kind, there = "EflowProvisioning", NETWORK + vm(identity())
     again = "Provision-EflowVm -provisioningType DpsSymmetricKey -scopeId 0ne00A1B2C3 -registrationId other -symmKey c29tZWJvZHk= -headless"
-    odd = NETWORK + vm(identity(SYMMETRIC.replace("registrationId: edge-01", "registrationId: 'edge_01.büro'")))
-    evil = NETWORK + vm(identity(SYMMETRIC.replace("registrationId: edge-01", f"registrationId: {QUOTED}")))
+    odd = NETWORK + vm(identity(SYMMETRIC.replace("registrationId: edge-01", "registrationId: 'edge_01.BUERO:1'")))
+    evil = NETWORK + vm(identity(SYMMETRIC.replace("registrationId: edge-01", "registrationId: --headless-:_.x")))
     return [
         Situation(kind, "absent", "a VM that nobody provisioned", there, NETWORK + vm()),
         Situation(kind, "absent-with-its-vm", "there is no VM yet", there, NETWORK),

@@ -92,13 +92,23 @@ def _file(text: str) -> str:
 HostFile = Annotated[str, AfterValidator(_file)]
 
 
+def _registration(text: Folded) -> Folded:
+    if not re.fullmatch(r"[A-Za-z0-9._:-]{0,127}[A-Za-z0-9-]", text):
+        raise ValueError("a registration id has at most 128 letters, digits and . _ : -, and ends with a letter, a digit or a dash")
+    return text
+
+
+# What a Device Provisioning Service takes (its documentation, unverified here); the guest's file is read on that footing.
+RegistrationId = Annotated[Folded, AfterValidator(_registration)]
+
+
 class EflowProvisioning(Model):
     """The identity of an EFLOW VM. Which fields belong together depends on `provisioningType`."""
 
     vm: Annotated[str, Ref("EflowVm", bound=True), HOW] = "EflowVm"
     provisioningType: ProvisioningType
     scopeId: str | None = None
-    registrationId: Folded | None = None
+    registrationId: RegistrationId | None = None
     globalEndpoint: ServiceEndpoint | None = None
     iotHubHostname: Folded | None = None
     deviceId: str | None = None

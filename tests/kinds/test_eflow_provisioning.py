@@ -258,3 +258,9 @@ def test_what_a_type_refuses_is_found_where_it_stands(kind: str, name: str) -> N
 def test_what_can_never_be_is_refused_as_it_is_read(field: str, value: str) -> None:
     with pytest.raises(ValidationError):
         spec(**{field: value})
+
+
+@pytest.mark.parametrize("text", ["a b", 'say "hi"', "$(reboot)", "a;b", "", "x" * 129, "ends-with."])
+def test_a_registration_id_that_no_service_takes_is_refused_before_it_reaches_a_guest(text: str) -> None:
+    with pytest.raises(ValueError, match="registration id"):
+        EflowProvisioning.model_validate({"vm": "EflowVm", "provisioningType": "DpsTPM", "scopeId": "0ne1", "registrationId": text})
