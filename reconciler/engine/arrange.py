@@ -34,9 +34,16 @@ def restarts(step: Step) -> bool:
 
 
 def _levels(steps: Sequence[Step]) -> dict[ResourceId, int]:
+    """How many restarts lie before each step; none before any where nothing restarts, as on most hosts."""
+    later = {step.id: restarts(step) for step in steps}
+    if not any(later.values()) and not any(step.level for step in steps):
+        return dict.fromkeys(later, 0)
+    return _longest(steps, later)
+
+
+def _longest(steps: Sequence[Step], later: Mapping[ResourceId, bool]) -> dict[ResourceId, int]:
     """Needs first, with a stack of its own: a chain may be longer than Python's, and one of records may even bite its tail."""
     by_id = {step.id: step for step in steps}
-    later = {step.id: restarts(step) for step in steps}
     levels: dict[ResourceId, int] = {}
     begun: set[ResourceId] = set()
     stack = list(reversed(steps))

@@ -109,7 +109,8 @@ def questions(registry: Registry, facts: Facts, resources: Sequence[Resource], r
             keys.setdefault(name, set()).add(key)
             kind = registry[name]
             if spec is not None:
-                needed |= {capability.name: capability for capability in (*kind.requires(spec), *kind.provides(spec))}
+                for capability in (*kind.requires(spec), *kind.provides(spec)):
+                    needed[capability.name] = capability
     asks = {name: tuple(registry[name].ask(tuple(sorted(found)), facts)) for name, found in sorted(keys.items())}
     for ask in (ask for each in asks.values() for ask in each):
         if ask.requires:
