@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from reconciler.core.transport import Target, Writer
 from reconciler.emulator.winrm import serve
+from reconciler.emulator.winrm.endpoint import WATCH
 from reconciler.hosts.connect import connections
 from reconciler.hosts.emulated import Exchange, connect
 from reconciler.hosts.winrm.channel import WinrmChannel
@@ -90,9 +92,14 @@ async def over_sockets(specs: str, patch: pytest.MonkeyPatch) -> tuple[Spoken, l
         async with connections(there.secrets, there.estate.clock, options(there.estate, along=False)) as reach:
             served = Served(there.estate, endpoint, reach)
 
-            def to(target: Target) -> AbstractAsyncContextManager[Writer]:
+            @asynccontextmanager
+            async def to(target: Target) -> AsyncIterator[Writer]:
                 name = target.host.name
-                return reach(replace(target, host=replace(target.host, address=endpoint.address(name).ip, connection=served.connection("ntlm", name))))
+                way = replace(target, host=replace(target.host, address=endpoint.address(name).ip, connection=served.connection("ntlm", name)))
+                with there.estate.clock.held():  # the endpoint looks in real time whether a host is up again: virtual time must not run past it
+                    await anyio.sleep(2 * WATCH)
+                async with reach(way) as writer:
+                    yield writer
 
             ended = await walk(there, to)
     return spoken, ended, effects(there)
