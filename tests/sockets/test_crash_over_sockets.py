@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+import anyio
 import pytest
 
 from reconciler.core.transport import Target, Writer
 from reconciler.emulator.winrm import Endpoint, serve
+from reconciler.emulator.winrm.endpoint import WATCH
 from reconciler.hosts.connect import connections
 from reconciler.hosts.emulated import Killed
 from reconciler.hosts.winrm.channel import WinrmChannel
@@ -39,9 +41,14 @@ async def controller(here: Lab, endpoint: Endpoint) -> AsyncIterator[None]:
     async with connections(here.secrets, here.estate.clock, options(here.estate)) as reach:
         served = Served(here.estate, endpoint, reach)
 
-        def to(target: Target) -> AbstractAsyncContextManager[Writer]:
+        @asynccontextmanager
+        async def to(target: Target) -> AsyncIterator[Writer]:
             name = target.host.name
-            return reach(replace(target, host=replace(target.host, address=endpoint.address(name).ip, connection=served.connection("ntlm", name))))
+            way = replace(target, host=replace(target.host, address=endpoint.address(name).ip, connection=served.connection("ntlm", name)))
+            with here.estate.clock.held():  # the endpoint looks in real time whether a host is up again: virtual time must not run past it
+                await anyio.sleep(2 * WATCH)
+            async with reach(way) as writer:
+                yield writer
 
         here.connect = lambda: to  # type: ignore[method-assign]
         yield
