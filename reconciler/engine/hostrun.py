@@ -52,9 +52,8 @@ class HostRun:
 
     async def run(self) -> HostReport:
         """Never raises for what a host or a person does; the report says how it ended."""
-        waiting_since = self.env.clock.now()
-        while not await self._connected(waiting_since):
-            waiting_since = self.env.clock.now()
+        while not await self._connected():
+            pass
         tally = self.walk.tally
         return HostReport(
             self.host.name,
@@ -75,7 +74,7 @@ class HostRun:
 
     # -- connections
 
-    async def _connected(self, since: object) -> bool:
+    async def _connected(self) -> bool:
         """One connection, from hello to its end; whether the run of this host is over."""
         try:
             async with self.env.connect(target_of(self.desired)) as writer:
