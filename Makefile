@@ -1,13 +1,13 @@
 # make demo    a fleet on an emulated estate, from nothing to converged
 # make test    what CI runs: check, then every test
 # make check   ruff, mypy, layers
-# make bench   timings        make soak   long random runs
+# make bench   timings        make soak   long random runs        make interop   other people's clients against the emulated estate
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check bench soak clean
+.PHONY: demo test check bench soak interop clean
 .DEFAULT_GOAL := test
 
 $(STAMP): pyproject.toml constraints.txt
@@ -34,6 +34,10 @@ bench: $(STAMP)
 
 soak: $(STAMP)
 	$(BIN)/pytest -m soak
+
+interop: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,interop]'
+	$(BIN)/pytest -m interop
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
