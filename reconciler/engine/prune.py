@@ -11,10 +11,10 @@ from typing import Any
 
 from reconciler.core.changes import Cause, Change
 from reconciler.core.ids import ResourceId
-from reconciler.core.kinds import Kind, Reboot
+from reconciler.core.kinds import Kind, Reboot, Registry
 from reconciler.core.observations import Absent, Busy, Present, Unseen
 from reconciler.core.plan import Block, Step, Verb
-from reconciler.engine.desired import Desired
+from reconciler.engine.desired import Desired, is_part
 from reconciler.engine.ledger import Record
 from reconciler.engine.shapes import shape
 from reconciler.engine.view import HostView, recorded
@@ -31,14 +31,17 @@ def prune(desired: Desired, view: HostView) -> list[Step]:
         return []
     declared = {resource.id for resource in desired.resources}
     steps = [_step(desired, view, record, asked=False) for id, record in view.records.by_id.items() if id not in declared]
-    dark = _dark(view)
+    dark = _dark(desired.registry, view)
     return [replace(s, verb=Verb.UNSEEN, actions=(), changes=(), why=dark, code="HST070") if dark and s.verb is Verb.DELETE else s for s in steps]
 
 
-def _dark(view: HostView) -> str:
-    """Why nothing can be deleted now, where something of the host could not be seen."""
-    unseen = next((f"{kind} could not be seen ({looked.why})" for kind, looked in sorted(view.kinds.items()) if isinstance(looked, Unseen)), "")
-    return f"nothing is deleted while {unseen}" if unseen else ""
+def _dark(registry: Registry, view: HostView) -> str:
+    """Why nothing can be deleted now, where something of the host could not be seen. A part stands on nothing but its owner, so an owner seen will do."""
+    dark = {name: looked for name, looked in view.kinds.items() if isinstance(looked, Unseen)}
+    for name, looked in sorted(dark.items()):
+        if not any(is_part(registry, owner, name) for owner in view.kinds.keys() - dark.keys()):
+            return f"nothing is deleted while {name} could not be seen ({looked.why})"
+    return ""
 
 
 def destroy(desired: Desired, view: HostView) -> list[Step]:
@@ -65,6 +68,8 @@ def _step(desired: Desired, view: HostView, record: Record, *, asked: bool) -> S
     match view.observe(kind, record.id, record.key, kind.requires(recorded(kind, record))):
         case Absent():
             return replace(base, why="gone already")
+        case Unseen() if kind.delete is None:
+            return _forgotten(base)
         case Unseen() as unseen:
             return replace(base, verb=Verb.UNSEEN, why=unseen.why, code=unseen.code)
         case Busy() as busy:
@@ -89,9 +94,13 @@ def left_behind(kind: Kind[Any, Any], record: Record) -> bool:
     return kind.delete is None or record.lifecycle.deletion_policy == ORPHAN or (kind.keep and record.lifecycle.deletion_policy != "delete")
 
 
+def _forgotten(base: Step) -> Step:
+    return replace(base, why=f"{base.id.kind} cannot be undone; our record goes")
+
+
 def _delete(desired: Desired, view: HostView, base: Step, record: Record, kind: Kind[Any, Any], present: Present[Any], asked: bool) -> Step:
     if kind.delete is None:
-        return replace(base, why=f"{kind.name} cannot be undone; our record goes")
+        return _forgotten(base)
     if left_behind(kind, record) and not asked:
         return replace(base, why="left as it is; our record goes")
     actions = tuple(kind.delete(present.state, view.facts))

@@ -210,3 +210,30 @@ async def test_a_host_of_which_nothing_is_declared_any_more_is_cleared_also_when
         machine = estate.machine("edge-01")
         assert (machine.switches, machine.nats, machine.dhcp.scopes, machine.eflow.deployed) == ([], [], [], False)
         assert symbols(await resumed.plan()) == []
+
+
+GUEST = """
+WindowsFeature/Microsoft-Hyper-V: {}
+EflowVm:
+  product: 1.5 LTS
+  version: ">=1.5.3.12025"
+  installer:
+    url: https://files.example.net/eflow/AzureIoTEdge_LTS_1.5.3.12025_X64.msi
+    sha256: 9f2c4a7be01d5c6688a3f0f2b7c9d1e45a60718293a4b5c6d7e8f9012345abcd
+    version: 1.5.3.12025
+  acceptEula: Yes
+  vswitchName: Default Switch
+  provisioning: {provisioningType: ManualConnectionString, devConnString: {env: CONNECTION}}
+"""
+
+
+async def test_a_vm_that_is_off_goes_although_what_is_inside_of_it_cannot_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONNECTION", "HostName=hub.example.net;DeviceId=d1;SharedAccessKey=dGhpcmQta2V5")
+    here = lab(FLEET + host("edge-01", GUEST, "client-11"))
+    assert (await here.apply()).exit_code == 0
+    assert here.estate.run("edge-01", "Stop-EflowVm").ok
+    here.desired = linked(FLEET + host("edge-01", "WindowsFeature/Microsoft-Hyper-V: {}", "client-11"))
+    plan = await here.plan()
+    assert verbs(plan) == {"EflowProvisioning": ".", "EflowVm": "-"}
+    assert (await here.apply(plan)).exit_code == 0
+    assert symbols(await here.plan()) == []
