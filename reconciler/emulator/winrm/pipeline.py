@@ -13,6 +13,7 @@ from reconciler.emulator import catalogue
 from reconciler.emulator.powershell import Outcome, execute
 from reconciler.emulator.projection import selected, shown
 from reconciler.emulator.typed import NotTyped, Typed, parse
+from reconciler.emulator.winrm import clixml
 from reconciler.emulator.winrm.console import Console
 from reconciler.emulator.winrm.host import EmulatedHost
 
@@ -23,10 +24,13 @@ AFTER = {"select-object": ("property", "first"), "convertto-json": ("depth", "co
 
 
 class Pipeline:
-    def __init__(self, host: EmulatedHost, script: str) -> None:
+    """`encoded`: the script came by -EncodedCommand, so errors go out as CLIXML."""
+
+    def __init__(self, host: EmulatedHost, script: str, *, encoded: bool = False) -> None:
         self.pid = host.settled().start_process("powershell.exe", "pipeline").pid
         self._host = host
         self._script = script
+        self._encoded = encoded
         host.log("process", {"do": "start", "pid": self.pid})
 
     async def run(self, console: Console) -> int:
@@ -38,8 +42,9 @@ class Pipeline:
             self._host.log("refused", {"says": str(wrong)})
             return self._ends(1)
         outcome = await self._execute(first)
-        for record in outcome.errors:
-            console.err(f"{first.name} : {record.message}\r\n    + FullyQualifiedErrorId : {record.id}\r\n")
+        said = "".join(f"{first.name} : {record.message}\r\n    + FullyQualifiedErrorId : {record.id}\r\n" for record in outcome.errors)
+        if said:
+            console.err(clixml.errors(said) if self._encoded else said)
         console.out(written(list(outcome.objects), rest))
         return self._ends(0 if outcome.ok else 1)
 

@@ -35,10 +35,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class PowerShell:
-    """A powershell command line: its script, and whether the host itself might read standard input."""
+    """A powershell command line: its script, whether the host itself might read standard input, and whether errors are for a program to read."""
 
     script: str
     input_none: bool
+    encoded: bool = False
 
 
 Launcher: TypeAlias = Callable[[CommandLine, Place], Program | None]
@@ -59,7 +60,7 @@ def powershell(line: CommandLine) -> PowerShell | None:
         if not words[at].startswith(("-", "/")):
             return PowerShell(" ".join(words[at:]), input_none)
         if name == "ec" or "encodedcommand".startswith(name):
-            return PowerShell(_decoded(words[at + 1] if at + 1 < len(words) else ""), input_none)
+            return PowerShell(_decoded(words[at + 1] if at + 1 < len(words) else ""), input_none, encoded=True)
         if "command".startswith(name):
             return PowerShell(" ".join(words[at + 1 :]), input_none)
         takes = any(full.startswith(name) for full in VALUED) and at + 1 < len(words)
@@ -105,7 +106,7 @@ def bootstrap(line: CommandLine, place: Place) -> Program | None:
 
 def pipeline(line: CommandLine, place: Place) -> Program | None:
     found = powershell(line)
-    return Pipeline(place.host, found.script) if found is not None and found.script else None
+    return Pipeline(place.host, found.script, encoded=found.encoded) if found is not None and found.script else None
 
 
 class Refusing:
