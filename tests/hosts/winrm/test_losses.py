@@ -39,20 +39,6 @@ async def test_a_write_whose_line_breaks_is_done_once_and_its_answer_is_had(how:
         assert len(executed(there)) == len(set(executed(there))) == 2
 
 
-async def test_two_hundred_writes_through_random_losses_run_once_each() -> None:
-    async with served() as there, there.reach(there.target()) as session:
-        lease = await session.take("tests", 60)
-        for what, chance in ((What.DROP_BEFORE, 0.1), (What.DROP_AFTER, 0.1), (What.IDLE_DROP, 0.1), (What.CHOP, 0.5)):
-            for verb in ("Send", "Receive"):
-                there.endpoint.trouble(HOST, Trouble(what, verb, times=None, chance=chance, amount=40))
-        for number in range(100):
-            answers = await session.run([entry(2 * number), entry(2 * number + 1)], key="k", epoch=lease.epoch, deadline=MINUTE)
-            assert [answer.error for answer in answers] == [None, None]
-        there.endpoint.heal(HOST)
-        assert len(executed(there)) == len(set(executed(there))) == 200
-        assert len((await session.greet()).ledger) == 200
-
-
 async def test_an_idle_line_that_was_dropped_costs_a_new_sign_in_and_no_session() -> None:
     async with served() as there, there.reach(there.target()) as session:
         for _ in range(3):
