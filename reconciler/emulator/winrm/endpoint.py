@@ -27,6 +27,7 @@ from reconciler.emulator.winrm.service import Resource, Service
 from reconciler.emulator.winrm.settings import DEFAULTS, Account, Settings
 from reconciler.emulator.winrm.signin import Accounts
 from reconciler.emulator.winrm.troubles import Trouble, Troubles
+from reconciler.emulator.winrm.wmi import Wmi
 
 WATCH = 0.02  # real seconds between two looks at which hosts are up
 
@@ -132,7 +133,7 @@ async def serve(
                 accounts.append(Accounts(own.accounts, (name, host.machine.computer_name)))
                 pair, binding = authority.host(name, ip)
                 tls = Tls(authority.context(pair), binding, {shown: account.user})
-                endpoint._listeners[name] = Listener(host, accounts[-1], ip, tls, http, https, launchers, resources)
+                endpoint._listeners[name] = Listener(host, accounts[-1], ip, tls, http, https, launchers, (*resources, Wmi()))
                 await endpoint._listeners[name].watch()
             beside = [asyncio.create_task(endpoint.watch()), asyncio.create_task(clock.run())]
             yield endpoint
