@@ -1,6 +1,6 @@
-"""A remote call as data: what a kind may say to a host, and what comes back.
+"""A remote call as data: what a kind may say to a host or to Azure, and what comes back.
 
-Kinds build `Call`s out of `Cmdlet` and `Program` constants; the wire encodes them, the printer shows them as PowerShell,
+Kinds build `Call`s out of `Cmdlet`, `Program` and `Arm` constants; the wire encodes them, the printer shows them as PowerShell,
 law 6 checks them against the official signatures. Nothing here is text that runs: a value can never become code.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -19,7 +20,15 @@ Value: TypeAlias = Any
 Select: TypeAlias = "tuple[str | tuple[str, Select], ...]"
 
 NAME = re.compile(r"(?:[A-Za-z][A-Za-z0-9.-]*\\)?[A-Za-z]+-[A-Za-z0-9]+")
+OPERATION = re.compile(r"[A-Z][A-Za-z]+_[A-Z][A-Za-z]+")
 EXECUTABLE = re.compile(r'[A-Za-z]:\\[^"*?<>|\x00-\x1f]+\.exe', re.IGNORECASE)
+
+
+class Plane(Enum):
+    """Where a call goes: to the host itself, or to Azure Resource Manager about it."""
+
+    HOST = "host"
+    ARM = "arm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +114,39 @@ class LedgerCall:
         return f"ledger {self.do}"
 
 
-AnyCall: TypeAlias = "Call | ProgramCall | LedgerCall"
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def _nothing() -> Mapping[str, Any]:
+    return NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class ArmCall:
+    """One request to Azure Resource Manager: an operation of `signatures/data/arm.json`, by its operationId.
+
+    `path` and `query` hold what the host does not say by itself (the extension's name): subscription, resource group, VM or scale
+    set and location are the host's own, so no call can name anything outside it. `body` is JSON with `Secret`s as leaves; a
+    `Secret` where a map belongs holds the map as JSON text. `where` keeps, of a list's entries, those with these properties.
+    """
+
+    operation: str
+    path: Mapping[str, str] = field(default_factory=_nothing)
+    query: Mapping[str, str] = field(default_factory=_nothing)
+    body: Mapping[str, Value] | None = None
+    where: Mapping[str, str] = field(default_factory=_nothing)
+    seconds: int | None = None
+
+    @property
+    def name(self) -> str:
+        return self.operation
+
+
+AnyCall: TypeAlias = "Call | ProgramCall | LedgerCall | ArmCall"
+
+
+def plane_of(call: AnyCall) -> Plane:
+    return Plane.ARM if isinstance(call, ArmCall) else Plane.HOST
 
 
 class Cmdlet:
@@ -148,9 +189,57 @@ class Program:
         return ProgramCall(self.path, argv, good, seconds)
 
 
+class Arm:
+    """A word of a kind's vocabulary: an operation of Azure Resource Manager, what of its path the kind names, what of its body it sends.
+
+    `sends` lists dotted paths of the body (`properties.publisher`); a map below a listed path may hold anything. Law 6 checks both.
+    """
+
+    __slots__ = ("accepts", "name", "sends")
+
+    def __init__(self, name: str, accepts: tuple[str, ...] = (), sends: tuple[str, ...] = ()) -> None:
+        if not OPERATION.fullmatch(name):
+            raise Defect(f"{name!r} is no operation of Azure Resource Manager")
+        self.name = name
+        self.accepts = accepts
+        self.sends = sends
+
+    def __call__(
+        self,
+        body: Mapping[str, Value] | None = None,
+        *,
+        query: Mapping[str, str] = NOTHING,
+        where: Mapping[str, str] = NOTHING,
+        seconds: int | None = None,
+        **path: str,
+    ) -> ArmCall:
+        for parameter in path:
+            if parameter not in self.accepts:
+                raise Defect(f"{self.name} is declared without the path parameter {parameter}")
+        for sent in _sent(body or NOTHING):
+            if not any(sent == one or sent.startswith(one + ".") for one in self.sends):
+                raise Defect(f"{self.name} is declared without the field {sent}")
+        return ArmCall(self.name, MappingProxyType(path), query, body, where, seconds)
+
+    def __repr__(self) -> str:
+        return f"Arm({self.name!r}, {self.accepts!r}, {self.sends!r})"
+
+
+def _sent(body: Mapping[str, Value], under: str = "") -> Iterator[str]:
+    """The dotted paths of a body's leaves."""
+    for name, value in body.items():
+        if isinstance(value, Mapping) and value:
+            yield from _sent(value, f"{under}{name}.")
+        else:
+            yield f"{under}{name}"
+
+
+Word: TypeAlias = "Cmdlet | Program | Arm"
+
+
 @dataclass(frozen=True, slots=True)
 class CallError:
-    """What a call answered instead of objects. `id` is the FullyQualifiedErrorId; decisions rest on it, never on `message`."""
+    """What a call answered instead of objects. `id` is the FullyQualifiedErrorId, or Azure's `error.code`; decisions rest on it, never on `message`."""
 
     id: str
     category: str
@@ -227,3 +316,12 @@ class Row(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"Row({dict(self._values)!r})"
+
+
+def rows(value: Any) -> Any:
+    """JSON as an answer holds it: maps are `Row`s, lists are tuples, all the way down."""
+    if isinstance(value, Mapping):
+        return Row({name: rows(item) for name, item in value.items()})
+    if isinstance(value, list | tuple):
+        return tuple(rows(item) for item in value)
+    return value

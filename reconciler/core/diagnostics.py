@@ -12,6 +12,7 @@ class Severity(StrEnum):
     ERROR = "error"
     WARNING = "warning"
     BLOCKED = "blocked"
+    DEFER = "defer"  # of a rule: the step waits for the world (`»`), not for a person
     NOTE = "note"
 
 

@@ -9,6 +9,7 @@ ReconcilerError
     ├── WrongMachine       another machine answers under this address
     ├── LeaseHeld          another controller holds the host; `until` and `holder` say who and how long
     ├── Fenced             our lease is no longer current here: stop writing
+    ├── Throttled          the service asks us to wait; nothing was done
     └── WireError          the answer was no answer (frames, size, encoding)
 """
 
@@ -82,6 +83,25 @@ class Fenced(TransportError):
     """Our lease is not current on this host any more; whoever took it writes now."""
 
     code = "HST051"
+
+
+class Throttled(TransportError):
+    """The service wants no more requests for `seconds`; the request was not carried out. `scope`: vm, or subscription (with its region)."""
+
+    code = "AZR429"
+
+    def __init__(self, message: str, *, seconds: float, scope: str = "vm") -> None:
+        super().__init__(message)
+        self.seconds = seconds
+        self.scope = scope
+
+
+class ArmRefused(TransportError):
+    """Azure Resource Manager shows no such VM, or lets us not see it. `code` is its `error.code`; the text says what was searched."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class WireError(TransportError):

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import Enum, IntEnum, StrEnum
+from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
-from reconciler.core.calls import Answer, AnyCall, Cmdlet, Program
+from reconciler.core.calls import Answer, AnyCall, Arm, Cmdlet, Plane, Word
 from reconciler.core.changes import Changes
 from reconciler.core.diagnostics import Severity
 from reconciler.core.errors import Defect
@@ -50,11 +50,6 @@ class Reboot(StrEnum):
     NEVER = "never"
     POSSIBLE = "possible"
     NEEDED = "needed"
-
-
-class Plane(Enum):
-    HOST = "host"
-    ARM = "arm"
 
 
 def span(low: float, high: float) -> tuple[timedelta, timedelta]:
@@ -175,7 +170,7 @@ class Kind(Generic[S, T]):
     provides: Callable[[S], Collection[Capability]] = nothing
     evidence: Callable[[S, Facts], Iterable[Ask]] = nothing
     rules: Sequence[Rule[S]] = ()
-    words: tuple[Cmdlet | Program, ...] = ()
+    words: tuple[Word, ...] = ()
     title: str = ""  # one line for docs and explain
     singleton: bool = False  # a host can have only one: its id has no name
     known: tuple[str, ...] = ()  # names that Windows brings: may be referred to, never declared (Default Switch)
@@ -195,7 +190,7 @@ def _marks(kind: Kind[Any, Any]) -> Mapping[str, FieldMarks]:
 class Registry(Mapping[str, Kind[Any, Any]]):
     """The kinds by name, in the order they were registered, and the rules across kinds with the `words` that these ask."""
 
-    def __init__(self, kinds: Iterable[Kind[Any, Any]], rules: Iterable[Rule[Any]] = (), words: Iterable[Cmdlet | Program] = ()) -> None:
+    def __init__(self, kinds: Iterable[Kind[Any, Any]], rules: Iterable[Rule[Any]] = (), words: Iterable[Word] = ()) -> None:
         self._kinds: dict[str, Kind[Any, Any]] = {}
         for kind in kinds:
             if kind.name in self._kinds:
@@ -215,7 +210,13 @@ class Registry(Mapping[str, Kind[Any, Any]]):
     def __len__(self) -> int:
         return len(self._kinds)
 
+    def _every(self) -> Iterable[Word]:
+        return (*self._words, *(word for kind in self.values() for word in kind.words))
+
     def words(self) -> tuple[str, ...]:
         """Names of every cmdlet and program that kinds and rules can say, sorted: the invoker's allow-list."""
-        every = (*self._words, *(word for kind in self.values() for word in kind.words))
-        return tuple(sorted({word.name if isinstance(word, Cmdlet) else word.path for word in every}))
+        return tuple(sorted({word.name if isinstance(word, Cmdlet) else word.path for word in self._every() if not isinstance(word, Arm)}))
+
+    def operations(self) -> tuple[str, ...]:
+        """Every operation of Azure Resource Manager that kinds and rules can say, sorted: the least role is made of these."""
+        return tuple(sorted({word.name for word in self._every() if isinstance(word, Arm)}))

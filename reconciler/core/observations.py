@@ -13,6 +13,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from reconciler.core.azure import AzureFacts
 from reconciler.core.calls import Answer, AnyCall
 
 T = TypeVar("T")
@@ -36,6 +37,7 @@ class Facts:
     booted: datetime | None = None
     uptime: float = 0.0  # seconds
     utc: datetime | None = None
+    azure: AzureFacts | None = None  # what Azure Resource Manager says of it; None: not asked, or not seen
 
     @property
     def is_server(self) -> bool:
@@ -83,16 +85,47 @@ class Capability:
 
 
 @dataclass(frozen=True, slots=True)
+class Terminal:
+    """Doing the same again would give the same: the code, what it means, and what a person can do."""
+
+    code: str
+    message: str
+    next: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """The record that lies on the resource itself, as three tags: whose it is, the digest of what was applied, the run.
+
+    `applied`: the service says that the last write of it ended well. `restarted`: for which status a restart was made already.
+    """
+
+    id: str
+    spec: str
+    run: str
+    applied: bool = True
+    restarted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Present(Generic[T]):
     """It is there, like this. A field of the state that is None does not exist yet; `unseen` says why a field cannot be read now.
 
     `tainted`: only a replace helps, and why. `reboot`: what is seen takes effect after a restart, and why.
+    `busy`: the service is at work on it, and at what. `terminal`: it failed, and would fail again.
+    `tagged`: our record, where it lies on the resource. `recordless`: no record of it can be kept anywhere.
+    `awaits`: which status asked for the restart; once a restart was made for it, no other is.
     """
 
     state: T
     unseen: Mapping[str, str] = field(default_factory=lambda: NONE_UNSEEN)
     tainted: str | None = None
     reboot: str | None = None
+    busy: str | None = None
+    terminal: Terminal | None = None
+    tagged: Tagged | None = None
+    recordless: bool = False
+    awaits: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +146,7 @@ class Unseen:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Somebody's job is at work on it: wait for the job."""
+    """Somebody's job is at work on it: wait for the job. Without an id it is the service's own: look until it ended."""
 
     job: str
     what: str

@@ -77,6 +77,30 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
+class Azure:
+    """Where Azure Resource Manager knows a host: as a VM or as a scale set, exactly one of the two."""
+
+    subscription: str
+    resource_group: str
+    vm: str = ""
+    scale_set: str = ""
+    cloud: str = "public"  # public | usGovernment | china, or the base URL of another
+    tenant: str = ""
+    credential: str = ""  # managedIdentity | workloadIdentity | environment | cli; empty: the first that answers
+    nested: bool = False  # `nestedVirtualization: asserted`: the user takes it on that the size can
+
+    @property
+    def name(self) -> str:
+        return self.vm or self.scale_set
+
+    @property
+    def scope(self) -> str:
+        """The resource id of the VM or scale set, without a leading slash."""
+        kind = "virtualMachines" if self.vm else "virtualMachineScaleSets"
+        return f"subscriptions/{self.subscription}/resourceGroups/{self.resource_group}/providers/Microsoft.Compute/{kind}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Adapter:
     """A network card that a spec names: the emulated estate builds its machine from these."""
 
@@ -95,6 +119,12 @@ class Host:
     computer_name: str = ""  # default: the host's name, 15 characters, casefolded
     connection: Connection = Connection()
     position: Position | None = None
+    azure: Azure | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether the host itself is reached; `connection: none` means through Azure Resource Manager alone."""
+        return self.connection.transport != "none"
 
     @property
     def expected_name(self) -> str:

@@ -15,7 +15,7 @@ from sys import intern
 from types import MappingProxyType
 from typing import Any
 
-from reconciler.core.calls import Answer, AnyCall, Argv, Call, CallError, LedgerCall, ProgramCall, Row, Select, Unread
+from reconciler.core.calls import Answer, AnyCall, Argv, ArmCall, Call, CallError, LedgerCall, ProgramCall, Row, Select, Unread
 from reconciler.core.canonical import canonical, plain
 
 FORMAT = "reconcile/snapshot/1"
@@ -34,6 +34,14 @@ def call_json(call: AnyCall) -> dict[str, Any]:
             return {"program": call.path, "arguments": plain(call.arguments)}
         case LedgerCall():
             return {"ledger": call.do, "fleet": call.fleet, "entry": call.entry}
+        case ArmCall():
+            return arm_json(call)
+
+
+def arm_json(call: ArmCall) -> dict[str, Any]:
+    """A request as data, what is empty left out."""
+    parts = {"path": call.path, "query": call.query, "where": call.where, "body": call.body}
+    return {"arm": call.operation} | {name: plain(value) for name, value in parts.items() if value}
 
 
 def call_key(call: AnyCall) -> str:

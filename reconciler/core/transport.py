@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
 
-from reconciler.core.calls import Answer, AnyCall
+from reconciler.core.calls import Answer, AnyCall, Plane
 from reconciler.core.observations import Facts
 from reconciler.core.resources import Host
 
@@ -61,6 +61,7 @@ class Job:
     bad: int = 0
     answers: tuple[Answer, ...] = ()
     joined: bool = False
+    pause: float | None = None  # seconds until the next poll, where the other side has a say in it
 
     @property
     def active(self) -> bool:
@@ -82,12 +83,13 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a connection is opened for: the host, whose ledger to read, and the names that calls of this session may use."""
+    """What a connection is opened for: the host, by which plane, whose ledger to read, and the names that calls may use."""
 
     host: Host
     fleet: str
     allow: tuple[str, ...]
     look: bool = False  # only questions follow: a transport may ask along with hello what it was asked last time
+    plane: Plane = Plane.HOST
 
 
 class Reader(Protocol):
@@ -101,7 +103,10 @@ class Reader(Protocol):
 
 
 class Writer(Reader, Protocol):
-    """Acts, under a lease that this session took."""
+    """Acts, under a lease that this session took. On the ARM plane there is no lease: `take` gives one of epoch 1, the rest is nothing.
+
+    There every write is a job of one call; see docs/azure.md.
+    """
 
     async def take(self, holder: str, seconds: float, epoch: int | None = None) -> Lease:
         """Take the lease (again). Raises LeaseHeld while another holds it."""

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from reconciler.core.calls import AnyCall, Call, LedgerCall, ProgramCall, Secret
+from reconciler.core.calls import AnyCall, ArmCall, Call, LedgerCall, ProgramCall, Secret
 from reconciler.core.canonical import plain
 from reconciler.core.changes import Change
 from reconciler.core.kinds import Action, Reboot
 from reconciler.core.observations import Facts
 from reconciler.core.plan import Barrier, Block, HostPlan, Plan, Step, Summary, Verb
 from reconciler.core.resources import How, Source
+from reconciler.core.snapshot import arm_json
 
 FORMAT = "reconcile/plan/1"
 
@@ -194,6 +195,8 @@ def _call(call: AnyCall) -> dict[str, Any]:
             return {"program": call.path, "arguments": plain(call.arguments)}
         case LedgerCall():
             return {"ledger": call.do, "entry": call.entry}
+        case ArmCall():
+            return arm_json(call)
 
 
 def _block(block: Block) -> dict[str, Any]:

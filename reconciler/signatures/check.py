@@ -14,8 +14,9 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from reconciler.core.calls import AnyCall, Argv, Call, Cmdlet, Later, Out, Secret, Select
+from reconciler.core.calls import AnyCall, Argv, Arm, ArmCall, Call, Cmdlet, Later, Out, Secret, Select
 from reconciler.signatures import exceptions
+from reconciler.signatures.arm import check_arm, check_arm_word
 from reconciler.signatures.catalogue import Catalogue, CmdletSignature, OutputSignature, ParameterSignature, PropertySignature, catalogue
 
 TIME_SPAN = re.compile(r"-?(?:\d+|(?:\d+\.)?\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,7})?)?)")
@@ -23,6 +24,8 @@ TIME_SPAN = re.compile(r"-?(?:\d+|(?:\d+\.)?\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,7})?
 
 def check_call(call: AnyCall, known: Catalogue | None = None) -> list[str]:
     """What is wrong with the call, each fault in one line; programs and the ledger have no signature to break."""
+    if isinstance(call, ArmCall):
+        return check_arm(call)
     if not isinstance(call, Call):
         return []
     known = known or catalogue()
@@ -34,8 +37,10 @@ def check_call(call: AnyCall, known: Catalogue | None = None) -> list[str]:
     return [f"{signature.name}: {fault}" for fault in (*bound, *_selected(signature.name, call, known))]
 
 
-def check_word(word: Cmdlet, known: Catalogue | None = None) -> list[str]:
-    """What is wrong with a word of a vocabulary: the cmdlet or a parameter that it accepts does not exist."""
+def check_word(word: Cmdlet | Arm, known: Catalogue | None = None) -> list[str]:
+    """What is wrong with a word of a vocabulary: the cmdlet or operation, or a parameter or field that it accepts, does not exist."""
+    if isinstance(word, Arm):
+        return check_arm_word(word)
     signature = (known or catalogue()).cmdlet(word.name)
     if signature is None:
         return [f"{word.name}: no such cmdlet in the catalogue"]

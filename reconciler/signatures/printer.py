@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from reconciler.core.calls import AnyCall, Argv, Call, Later, LedgerCall, Out, ProgramCall, Secret
+from reconciler.core.calls import AnyCall, Argv, ArmCall, Call, Later, LedgerCall, Out, ProgramCall, Secret
 from reconciler.core.errors import Defect
 from reconciler.signatures import literals
 from reconciler.signatures.catalogue import Catalogue, CmdletSignature, ParameterSignature, catalogue
@@ -51,7 +51,7 @@ def _marks(call: AnyCall) -> Iterator[tuple[str, Any]]:
             named: Iterable[tuple[str, Any]] = call.parameters.items()
         case ProgramCall():
             named = [("", call.arguments)]
-        case LedgerCall():
+        case LedgerCall() | ArmCall():
             named = ()
     return ((name, found) for name, value in named for found in _within(value))
 
@@ -94,8 +94,8 @@ class _Typed:
                 return self._cmdlet(call)
             case ProgramCall():
                 return self._program(call)
-            case LedgerCall():
-                return ""
+            case LedgerCall() | ArmCall():
+                return ""  # az and PowerShell lines of a request are another printer's
 
     def _cmdlet(self, call: Call) -> str:
         signature = self.known.cmdlet(call.name)

@@ -16,6 +16,7 @@ from reconciler.core.calls import Answer, CallError
 from reconciler.core.errors import Fenced, LeaseHeld, TransportError, WireError, WrongMachine
 from reconciler.core.observations import Facts
 from reconciler.core.transport import Hello, Hold, Job, Lease
+from reconciler.wire.arm import arm_hello, with_arm
 from reconciler.wire.codec import decode
 from reconciler.wire.strict import Malformed, read
 from reconciler.wire.text import visible
@@ -167,6 +168,14 @@ def hold(text: Any) -> Hold | None:
 
 
 def hello(frame: Mapping[str, Any]) -> Hello:
+    """The hello of a machine, as a snapshot holds it: its own frame, with what Azure says of it under `arm`; or that alone."""
+    said = _get(frame, "arm", dict, {})
+    if said and "name" not in frame:
+        return arm_hello(said)
+    return with_arm(_greeted(frame), said) if said else _greeted(frame)
+
+
+def _greeted(frame: Mapping[str, Any]) -> Hello:
     """The hello frame of a machine that is the expected one."""
     about = facts(frame)
     ledger = _get(frame, "ledger", dict, {})

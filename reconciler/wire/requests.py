@@ -12,7 +12,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
-from reconciler.core.calls import AnyCall, Call, Good, LedgerCall, ProgramCall, Secret, Select
+from reconciler.core.calls import AnyCall, ArmCall, Call, Good, LedgerCall, ProgramCall, Secret, Select
 from reconciler.core.errors import Defect
 from reconciler.wire.codec import Resolve, encode, unresolved
 from reconciler.wire.strict import write
@@ -167,6 +167,8 @@ def encode_call(call: AnyCall, resolve: Resolve = unresolved) -> dict[str, Any]:
         case LedgerCall():
             body = {"l": call.do, "f": call.fleet, "n": call.entry}
             return body if call.value is None else body | {"v": call.value}
+        case ArmCall():
+            raise Defect(f"{call.operation} is said to Azure Resource Manager, not to a host")
 
 
 def _select(select: Select) -> list[Any]:
