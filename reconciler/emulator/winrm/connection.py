@@ -44,10 +44,12 @@ class Connection:
         """Answers one request; False when the connection ends after it."""
         host = self.service.host
         host.counts["requests"] += 1
+        host.counts["bytes received"] += request.size
         before = self.sign_in.handshakes
         response, troubles = await self._respond(request)
         host.counts["handshakes"] += self.sign_in.handshakes - before
         data = response.body if response.status == 0 else response.encode()
+        host.counts["bytes sent"] += len(data)
         slow = next((trouble for trouble in troubles if trouble.what is What.SLOW), None)
         step = max(1, slow.amount) if slow else len(data)
         for at in range(0, len(data), step):

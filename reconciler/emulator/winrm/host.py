@@ -22,7 +22,7 @@ from reconciler.emulator.winrm.troubles import Troubles
 
 @dataclass
 class EmulatedHost:
-    """`counts`: requests, connections, handshakes, processes, modules, executions, and each verb by its name."""
+    """`counts`: requests, their bytes and those of answers, connections, handshakes, processes, modules, executions, and each verb by its name."""
 
     name: str
     estate: Estate

@@ -30,6 +30,7 @@ class Request:
     path: str
     headers: Mapping[str, str]  # names in small letters
     body: bytes
+    size: int = 0  # bytes of all of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,8 @@ class Line(asyncio.Protocol):
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > BODY_LIMIT:
             raise Broken(f"content length {length}")
-        return Request(method, path, headers, await self._exactly(int(length)))
+        body = await self._exactly(int(length))
+        return Request(method, path, headers, body, len(head) + len(body))
 
     def write(self, data: bytes) -> None:
         if not self.closed:

@@ -51,6 +51,7 @@ class SocketInvoker(Invoker):
             if self._acted:
                 self._host.counts["executions"] += 1
                 self._host.log("execution", {"pid": self.pid, "id": batch.request.get("id"), "call": number, "name": self._acted, "ok": ran.ok})
+                await self._host.cost(self._host.settings.costs.call)
                 await self._import(self._acted)
             await super()._ran(batch, ran)
         finally:
@@ -89,7 +90,8 @@ class Session:
         host.log("process", {"do": "start", "pid": self.pid})
 
     async def run(self, console: Console) -> int:
-        await self._host.cost(self._host.settings.costs.process)
+        costs = self._host.settings.costs
+        await self._host.cost(costs.process + costs.invoker)
         refused = await self._begin(console)
         if refused is not None:
             self._invoker.end()

@@ -43,3 +43,14 @@ async def test_ntlm_over_http_is_sealed_and_costs_three_requests_more() -> None:
         assert served.counts(HOST)["requests"] == 7 + 2 * 5
         assert served.counts(HOST)["processes"] == 1
         assert served.counts(HOST)["executions"] == 5
+
+
+async def test_bytes_are_counted_on_both_sides_of_the_line() -> None:
+    async with endpoint() as (_, served):
+        process = await threaded(lambda: Process(protocol(served, "ntlm")))
+        await threaded(process.ask, hello_request())
+        received, sent = served.counts(HOST)["bytes received"], served.counts(HOST)["bytes sent"]
+        await threaded(process.ask, look_request(Call("Get-NetAdapter", {"Name": "n" * 10_000}, select=("Name",))))
+        there, back = served.counts(HOST)["bytes received"] - received, served.counts(HOST)["bytes sent"] - sent
+        assert 10_000 * 4 / 3 < there < 20_000 + 5_000
+        assert 0 < back < there

@@ -139,7 +139,7 @@ async def test_a_launcher_of_others_comes_first() -> None:
 
 
 async def test_stated_costs_pass_in_the_estates_time_and_are_counted() -> None:
-    async with endpoint(Settings(costs=Costs(process=2.0, module=3.0))) as (estate, served):
+    async with endpoint(Settings(costs=Costs(process=2.0, module=3.0, invoker=1.0, call=0.5))) as (estate, served):
         before = estate.clock.now()
 
         def talk() -> None:
@@ -148,7 +148,7 @@ async def test_stated_costs_pass_in_the_estates_time_and_are_counted() -> None:
                 process.ask(request)
 
         await threaded(talk)
-        assert timedelta(seconds=5) <= estate.clock.now() - before < timedelta(seconds=6)
+        assert timedelta(seconds=7) <= estate.clock.now() - before < timedelta(seconds=8)
         assert (served.counts()["processes"], served.counts()["modules"]) == (1, 1)
 
 
