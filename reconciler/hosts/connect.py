@@ -24,6 +24,7 @@ from reconciler.hosts.breaker import Breaker
 from reconciler.hosts.credentials import SignIns
 from reconciler.hosts.session import Asked, Session
 from reconciler.hosts.winrm.channel import Setup, WinrmChannel
+from reconciler.hosts.winrm.cim import WinrmCim
 from reconciler.hosts.winrm.errors import BadConnection, OutOfTime
 from reconciler.hosts.winrm.journal import Journal
 from reconciler.hosts.winrm.line import Line, Workers
@@ -139,6 +140,15 @@ class Connections:
             await channel.close()
             raise
         return _Kept(target, channel, session, self.clock.now())
+
+    @asynccontextmanager
+    async def cim(self, host: Host) -> AsyncIterator[WinrmCim]:
+        """WMI of the host over WS-Management, on a connection of its own and with the same sign-in; no process is started for it."""
+        line = Line(way_to(host, self.options.folder), self.signins, self._workers)
+        try:
+            yield WinrmCim(line)
+        finally:
+            line.close()
 
     async def aclose(self) -> None:
         """Ends what was kept."""

@@ -113,3 +113,4 @@ class Hostile(WireError):
 
 class Faulted(WireError):
     code = "HST062"
+    number: int | None = None  # of the fault, where Windows gave one

@@ -101,6 +101,10 @@ class Line:
                 except (ShellGone, ProcessEnded):
                     continue
 
+    async def other(self, verb: str, seconds: float, act: Callable[[Any], T]) -> T:
+        """A request about something else than shells: `act` sends it, in a thread, through pywinrm's Protocol."""
+        return await self._call(verb, seconds, act)
+
     def close(self) -> None:
         if self._client is not None:
             self._client.close()

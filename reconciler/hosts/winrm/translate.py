@@ -47,7 +47,7 @@ CONNECT, SEND, RECEIVE = "Connect", "Send", "Receive"
 GONE = {2150858843: "the shell is gone", 2150858880: "the shell is gone", 995: "the shell was closed"}
 ENDED = (232, 109)
 BUSY = 170
-DENIED = (5, 2147942405)
+DENIED = (5, 2147942405, 2147749891)  # the last is WMI's own, 0x80041003
 QUOTAS = {
     2150859173: "this user has as many shells there as are allowed",
     2150859174: "this user has begun as many operations there as are allowed until WinRM restarts",
@@ -100,7 +100,9 @@ def _fault(way: Way, verb: str, fault: Any) -> TransportError:
         return Forbidden(f"{way.host}: {way.principal} may not use WinRM there: {said}")
     if code == NO_FILE:
         return NoPowerShell(f"{way.host}: powershell.exe cannot be started: {said}")
-    return Faulted(f"{way.host}: {verb} was refused: {said} (code {code})")
+    faulted = Faulted(f"{way.host}: {verb} was refused: {said} (code {code})")
+    faulted.number = code
+    return faulted
 
 
 def _status(way: Way, verb: str, problem: Any) -> TransportError:

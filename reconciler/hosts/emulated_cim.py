@@ -1,0 +1,36 @@
+"""`hosts.cim.Cim` of a machine of the emulated estate, in this process: the same rows that the emulated WinRM service serves.
+
+Used by `doctor` where an estate is named. An emulated machine that does not answer is said by the session, not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from reconciler.emulator.cim import repository, wql
+from reconciler.emulator.cim.repository import CimError
+from reconciler.emulator.cim.written import written
+from reconciler.emulator.machine import Machine
+from reconciler.hosts.cim import Instance, NotThere, Value
+
+
+class EmulatedCim:
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+
+    async def query(self, namespace: str, name: str, properties: Sequence[str], where: str = "") -> tuple[Instance, ...]:
+        text = f"SELECT {', '.join(properties)} FROM {name}{f' WHERE {where}' if where else ''}"
+        try:
+            rows = wql.run(self._machine, repository.find(self._machine, namespace, name), wql.parse(text))
+        except CimError:
+            raise NotThere(f"{self._machine.name}: there is no {name}") from None
+        return tuple({key: _value(row[key]) for key in row} for row in rows)
+
+    async def settings(self) -> Mapping[str, str]:
+        return {}
+
+
+def _value(value: object) -> Value:
+    if isinstance(value, list):
+        return None if not value else written(value[0]) if len(value) == 1 else tuple(written(each) for each in value)
+    return None if value is None else written(value)
