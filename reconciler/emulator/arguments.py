@@ -38,6 +38,13 @@ class Earlier:
 
     outs: dict[int, list[Any]] = field(default_factory=dict)
     good: dict[int, bool] = field(default_factory=dict)
+    secrets: Sequence[str] = ()  # those that came beside the line
+
+    def secure(self, body: Any) -> Secure:
+        """A secret: its text, or its number among those beside the line. Raises Refusal."""
+        if isinstance(body, int) and not 0 <= body < len(self.secrets):
+            raise Refusal("BadTag", "no such secret")
+        return Secure(self.secrets[body] if isinstance(body, int) else body)
 
     def out(self, body: Any) -> Any:
         """One property of the one object that a call gave. Raises Refusal."""
@@ -83,9 +90,9 @@ def argument(value: Any, earlier: Earlier) -> Any:
 def _tagged(tag: str, body: Any, earlier: Earlier) -> Any:
     match tag:
         case "$secure":
-            return Secure(body)
+            return earlier.secure(body)
         case "$cred":
-            return {"UserName": str(body[0]), "Password": Secure(body[1])}
+            return {"UserName": str(body[0]), "Password": earlier.secure(body[1])}
         case "$ts":
             return timedelta(microseconds=int(body) // 10)
         case "$dt" | "$dtu":

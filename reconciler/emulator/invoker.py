@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from reconciler.core.transport import Clock
 from reconciler.emulator import greeting, jobs, lease, runner
-from reconciler.emulator.arguments import Refusal
+from reconciler.emulator.arguments import Earlier, Refusal
 from reconciler.emulator.lease import Here
 from reconciler.emulator.machine import Machine
 from reconciler.emulator.runner import Batch, Log, Ran
@@ -35,13 +35,19 @@ class Gone(Exception):
 
 
 class Invoker:
-    """One process. `line` must not be called again before it has answered. `sha256`: the print of the text that it says it runs."""
+    """One process. `line` must not be called again before it has answered. `sha256`: the print of the text that it says it runs.
+
+    In function mode it runs in a process that is there already, keeps to `only`, and `secrets` come beside a line.
+    """
 
     sha256 = greeting.INVOKER
+    mode = "process"
+    only: frozenset[str] | None = None
+    secrets: Sequence[str] = ()
 
-    def __init__(self, machine: Machine, clock: Clock, log: Log) -> None:
+    def __init__(self, machine: Machine, clock: Clock, log: Log, pid: int | None = None) -> None:
         self.machine = machine
-        self.pid = machine.start_process("powershell.exe", "reconciler session").pid
+        self.pid = machine.start_process("powershell.exe", "reconciler session").pid if pid is None else pid
         self._clock = clock
         self._log = log
         self._allow: frozenset[str] = frozenset()
@@ -165,8 +171,9 @@ class Invoker:
             keep.append(write(body | {"mismatch": wrong}))
             raise Refusal("WrongHost", "this is not the host that was expected")
         if not self._allow:
-            self._allow = frozenset(str(name).casefold() for name in ask.get("allow") or ())
-        body |= greeting.about(self.machine, self.pid, self._taint) | {"allow": len(self._allow), "sha256": self.sha256}
+            asked = frozenset(str(name).casefold() for name in ask.get("allow") or ())
+            self._allow = asked if self.only is None else asked & self.only
+        body |= greeting.about(self.machine, self.pid, self._taint) | {"allow": len(self._allow), "sha256": self.sha256, "mode": self.mode}
         await self._locked()
         keep.append(write(body | greeting.memory(self.machine, ask.get("fleet"))))
 
@@ -181,7 +188,7 @@ class Invoker:
         keep.append(write({"id": request["id"], **answer}))
 
     async def _calls(self, here: Here, request: Mapping[str, Any], keep: list[str]) -> None:
-        batch = Batch(here, request, self._allow, self._log)
+        batch = Batch(here, request, self._allow, self._log, Earlier(secrets=self.secrets))
         calls = [call for call in request.get("calls") or () if isinstance(call, dict)]
         left, bad, done = runner.batch_seconds(request), 0, 0
         for number, call in enumerate(calls):

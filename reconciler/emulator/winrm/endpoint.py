@@ -23,6 +23,7 @@ from reconciler.emulator.winrm.host import EmulatedHost
 from reconciler.emulator.winrm.listener import Listener, Tls
 from reconciler.emulator.winrm.pace import WorkClock
 from reconciler.emulator.winrm.programs import Launcher
+from reconciler.emulator.winrm.psrp import Psrp
 from reconciler.emulator.winrm.service import Resource, Service
 from reconciler.emulator.winrm.settings import DEFAULTS, Account, Settings
 from reconciler.emulator.winrm.signin import Accounts
@@ -51,11 +52,12 @@ class Address:
 
 @dataclass
 class Endpoint:
-    """`ca` is the PEM file that clients verify hosts with; `client` signs in as the first account by certificate."""
+    """`ca` is the PEM file that clients verify hosts with; `client` signs in as the first account by certificate; `psrp` registers session configurations."""
 
     ca: Path
     client: Pair
     credentials: Account
+    psrp: Psrp = field(default_factory=Psrp)
     _listeners: dict[str, Listener] = field(default_factory=dict)
 
     @property
@@ -133,7 +135,7 @@ async def serve(
                 accounts.append(Accounts(own.accounts, (name, host.machine.computer_name)))
                 pair, binding = authority.host(name, ip)
                 tls = Tls(authority.context(pair), binding, {shown: account.user})
-                endpoint._listeners[name] = Listener(host, accounts[-1], ip, tls, http, https, launchers, (*resources, Wmi()))
+                endpoint._listeners[name] = Listener(host, accounts[-1], ip, tls, http, https, launchers, (*resources, endpoint.psrp, Wmi()))
                 await endpoint._listeners[name].watch()
             beside = [asyncio.create_task(endpoint.watch()), asyncio.create_task(clock.run())]
             yield endpoint

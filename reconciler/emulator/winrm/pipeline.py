@@ -69,7 +69,11 @@ def steps(script: str) -> list[Typed]:
     parts = [part.strip() for part in SPLIT.findall(text)]
     if not parts or "|".join(parts).replace(" ", "") != text.replace(" ", ""):
         raise NotTyped("one pipeline, and nothing else")
-    found = [parse(parts[0]), *(parse(POSITIONAL.sub(r"\1 -Property ", part)) for part in parts[1:])]
+    return checked([parse(parts[0]), *(parse(POSITIONAL.sub(r"\1 -Property ", part)) for part in parts[1:])])
+
+
+def checked(found: list[Typed]) -> list[Typed]:
+    """The same, or NotTyped where something else follows the first than may."""
     for step in found[1:]:
         known = AFTER.get(step.name.casefold())
         if known is None or any(name.casefold() not in known for name in step.parameters):
@@ -79,6 +83,12 @@ def steps(script: str) -> list[Typed]:
 
 def written(objects: list[Any], steps: list[Typed]) -> str:
     """The objects as text: JSON where asked for, else one `Name : value` a line."""
+    left = reduced(objects, steps)
+    return left if isinstance(left, str) else "".join(_listed(item) for item in left)
+
+
+def reduced(objects: list[Any], steps: list[Typed]) -> list[Any] | str:
+    """What the rest of a pipeline makes of the objects: fewer, or JSON."""
     as_json: Typed | None = None
     for step in steps:
         given = {name.casefold(): value for name, value in step.parameters.items()}
@@ -90,7 +100,7 @@ def written(objects: list[Any], steps: list[Typed]) -> str:
             objects = [_chosen(item, names if isinstance(names, list) else [names]) for item in objects] if names else objects
     if as_json is not None:
         return _json([shown(item) for item in objects], compress=any(name.casefold() == "compress" for name in as_json.parameters))
-    return "".join(_listed(item) for item in objects)
+    return objects
 
 
 def _chosen(item: Any, names: list[Any]) -> dict[str, Any]:

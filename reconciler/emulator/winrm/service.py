@@ -112,9 +112,10 @@ class Service:
         shell = self.shells.create(caller.user, request.resource, idle)
         shell.inputs = request.text("InputStreams") or shell.inputs
         shell.outputs = request.text("OutputStreams") or shell.outputs
-        return self._created(shell, caller)
+        return self.created(shell, caller)
 
-    def _created(self, shell: Shell, caller: Caller) -> str:
+    def created(self, shell: Shell, caller: Caller) -> str:
+        """The answer to Create."""
         selector = f'<w:SelectorSet><w:Selector Name="ShellId">{shell.id}</w:Selector></w:SelectorSet>'
         reference = f"<a:ReferenceParameters><w:ResourceURI>{escape(shell.resource)}</w:ResourceURI>{selector}</a:ReferenceParameters>"
         created = f"<x:ResourceCreated><a:Address>http://{escape(self.host.name)}:5985/wsman</a:Address>{reference}</x:ResourceCreated>"
@@ -124,7 +125,7 @@ class Service:
         return created + "<rsp:Shell>" + "".join(f"<rsp:{name}>{escape(value)}</rsp:{name}>" for name, value in fields.items()) + "</rsp:Shell>"
 
     async def _command(self, caller: Caller, request: Envelope) -> str:
-        shell = self._shell(caller, request)
+        shell = self.shell(caller, request)
         if caller.meets(What.OPERATIONS):
             raise wsfaults.too_many_operations(self.host.settings.quotas.operations_per_user)
         asked = request.part("CommandLine")
@@ -139,7 +140,7 @@ class Service:
         return f"<rsp:CommandResponse><rsp:CommandId>{command.id}</rsp:CommandId></rsp:CommandResponse>"
 
     async def _send(self, caller: Caller, request: Envelope) -> str:
-        shell = self._shell(caller, request)
+        shell = self.shell(caller, request)
         for stream in request.body.iter(f"{{{SHELL}}}Stream"):
             command = self.shells.command(shell, stream.get("CommandId", ""))
             if not command.running or command.console.input_ended:
@@ -154,12 +155,12 @@ class Service:
         return "<rsp:SendResponse/>"
 
     async def _receive(self, caller: Caller, request: Envelope) -> str:
-        shell = self._shell(caller, request)
+        shell = self.shell(caller, request)
         desired = request.part("DesiredStream")
         if desired is None:
             raise wsfaults.bad_schema("DesiredStream")
         command = self.shells.command(shell, desired.get("CommandId", ""))
-        await self._output(command, min(request.timeout, self.host.settings.quotas.timeout))
+        await self.output(command, min(request.timeout, self.host.settings.quotas.timeout))
         shell.used = self.host.clock.now()
         if shell not in self.shells.all():
             raise wsfaults.aborted()
@@ -168,7 +169,7 @@ class Service:
         room = (limit - HEADROOM) * 3 // 4
         return self._received(command, command.console.take(room, self.host.troubles.random if chop else None, chop.amount if chop else 0))
 
-    async def _output(self, command: Command, timeout: float) -> None:
+    async def output(self, command: Command, timeout: float) -> None:
         """Waits for output of the command in real time; a later Receive takes the place of one that still waits."""
         earlier, command.receiver = command.receiver, asyncio.current_task()
         if earlier is not None:
@@ -193,7 +194,7 @@ class Service:
         return f"<rsp:ReceiveResponse>{''.join(streams)}{state}</rsp:ReceiveResponse>"
 
     async def _signal(self, caller: Caller, request: Envelope) -> str:
-        shell = self._shell(caller, request)
+        shell = self.shell(caller, request)
         asked = request.part("Signal")
         if asked is None:
             raise wsfaults.bad_schema("Signal")
@@ -204,10 +205,10 @@ class Service:
         return "<rsp:SignalResponse/>"
 
     async def _delete(self, caller: Caller, request: Envelope) -> str:
-        self.shells.delete(self._shell(caller, request))
+        self.shells.delete(self.shell(caller, request))
         return ""
 
-    def _shell(self, caller: Caller, request: Envelope) -> Shell:
+    def shell(self, caller: Caller, request: Envelope) -> Shell:
         return self.shells.shell(request.selectors.get("ShellId", ""), caller.user)
 
     def _config(self) -> str:

@@ -27,12 +27,12 @@ LOCKDOWN = ("HKLM\\SYSTEM\\CurrentControlSet\\Control\\Session Manager\\Environm
 class SocketInvoker(Invoker):
     """An invoker whose process outlives its line. It notes every execution by process, request id and number of the call."""
 
-    def __init__(self, host: EmulatedHost, cut: Callable[[], None]) -> None:
+    def __init__(self, host: EmulatedHost, cut: Callable[[], None], pid: int | None = None) -> None:
         self._host = host
         self._cut_line = cut
         self._acted = ""
         self._modules: set[str] = set()
-        super().__init__(host.settled(), host.clock, self._noted)
+        super().__init__(host.settled(), host.clock, self._noted, pid)
 
     def _noted(self, what: str, fields: Mapping[str, Any]) -> None:
         if what in ("cmdlet", "program", "ledger"):

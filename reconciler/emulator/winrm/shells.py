@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reconciler.emulator.machine import NAMESPACE
+from reconciler.emulator.machine import NAMESPACE, Machine
 from reconciler.emulator.winrm import wsfaults
 from reconciler.emulator.winrm.console import CommandLine, Console, Program
 from reconciler.emulator.winrm.host import EmulatedHost
@@ -23,10 +23,10 @@ from reconciler.emulator.winrm.session import KILLED
 class Command:
     """One process with its console, run in a task of its own."""
 
-    def __init__(self, id: str, program: Program) -> None:
+    def __init__(self, id: str, program: Program, console: Console | None = None) -> None:
         self.id = id
         self.program = program
-        self.console = Console()
+        self.console = console or Console()
         self.receiver: asyncio.Task[object] | None = None
         self._task = asyncio.create_task(self._run())
 
@@ -45,6 +45,11 @@ class Command:
     def kill(self) -> None:
         self.console.finish(KILLED)
         self._task.cancel()
+
+    def end(self, machine: Machine) -> None:
+        """Its process and the children of that are killed."""
+        machine.kill_tree(self.program.pid)
+        self.kill()
 
     @property
     def done(self) -> bool:
@@ -77,21 +82,22 @@ class Shells:
 
     def __init__(self, host: EmulatedHost, cut: Callable[[], None], launchers: Sequence[Launcher] = ()) -> None:
         self._host = host
-        self._place = Place(host, cut)
+        self.place = Place(host, cut)
         self._launchers = launchers
         self._shells: dict[str, Shell] = {}
         self._operations: Counter[str] = Counter()
         self._boot = host.machine.boot_id
         self._over: list[Command] = []
 
-    def create(self, user: str, resource: str, idle: float | None) -> Shell:
+    def create(self, user: str, resource: str, idle: float | None, id: str = "") -> Shell:
+        """`id`: the one that the client chose, where it may."""
         self.sweep()
         limit = self._host.settings.quotas.shells_per_user
         if sum(shell.user == user for shell in self._shells.values()) >= limit:
             raise wsfaults.too_many_shells(limit)
         now = self._host.clock.now()
         wanted = idle or self._host.settings.quotas.shell_idle
-        shell = Shell(self.new_id("shell"), resource, user, self._boot, min(wanted, self._host.settings.quotas.shell_idle), now, now)
+        shell = Shell(id.upper() or self.new_id("shell"), resource, user, self._boot, min(wanted, self._host.settings.quotas.shell_idle), now, now)
         self._shells[shell.id] = shell
         self._host.log("shell", {"do": "create", "shell": shell.id, "user": user})
         return shell
@@ -118,7 +124,7 @@ class Shells:
         if sum(command.running for command in shell.commands.values()) >= quotas.processes_per_shell - 1:  # the shell's own counts too
             raise wsfaults.too_many_processes()
         self._operations[shell.user] += 1
-        program = launch(line, self._place, self._launchers)
+        program = launch(line, self.place, self._launchers)
         self._host.counts["processes"] += 1
         command = Command(id.upper() or self.new_id("command"), program)
         shell.commands[command.id] = command
@@ -127,8 +133,7 @@ class Shells:
     def end(self, shell: Shell, command: Command) -> None:
         """Terminate: the process and its children are killed, and the command is forgotten."""
         shell.commands.pop(command.id, None)
-        self._host.machine.kill_tree(command.program.pid)
-        command.kill()
+        command.end(self._host.machine)
         self._over = [other for other in self._over if not other.done] + [command]
 
     def delete(self, shell: Shell) -> None:

@@ -29,6 +29,12 @@ def invoker() -> str:
     return (files(__package__) / "invoker.ps1").read_text(encoding="ascii")
 
 
+@cache
+def module() -> str:
+    """The script that makes the invoker, its one argument, a module of a runspace (PSRP)."""
+    return (files(__package__) / "module.ps1").read_text(encoding="ascii")
+
+
 def command_line(script: str, powershell: str = POWERSHELL) -> str:
     """The command line that runs `script`, a constant text, in a powershell of its own."""
     return f"{powershell} {SWITCHES} -EncodedCommand {base64.b64encode(script.encode('utf-16-le')).decode('ascii')}"
