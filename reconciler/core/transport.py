@@ -26,6 +26,17 @@ class Clock(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Process:
+    """A process on a host: its id may by now be another's, so the time at which it started says which one it is."""
+
+    id: int
+    started: datetime
+
+    def same(self, other: Process | None) -> bool:
+        return other is not None and self.id == other.id and abs(self.started - other.started) < timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """The lease on the host: who may write. `seconds` is what is left by the host's monotonic clock; 0 when it is free."""
 
@@ -33,6 +44,7 @@ class Lease:
     epoch: int = 0
     seconds: float = 0.0
     rebooting: str | None = None  # the holder for whom it is kept over a restart
+    taker: Process | None = None  # what took it
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +91,7 @@ class Hello:
     hold: Hold | None = None
     jobs: tuple[Job, ...] = ()
     raw: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # as it came, for snapshots
+    process: Process | None = None  # what serves this session
 
 
 @dataclass(frozen=True, slots=True)

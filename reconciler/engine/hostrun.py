@@ -13,7 +13,7 @@ import anyio
 from reconciler.core.diagnostics import Diagnostic, Severity
 from reconciler.core.errors import Fenced, LeaseHeld, TransportError, Unreachable
 from reconciler.core.plan import HostPlan
-from reconciler.core.transport import Writer
+from reconciler.core.transport import Hello, Process, Writer
 from reconciler.engine.desired import Desired
 from reconciler.engine.environment import Environment
 from reconciler.engine.events import Emit, Happening, HostReport
@@ -42,6 +42,7 @@ class HostRun:
         self.stop = stop
         self.holder = env.by or plan_id
         self.epoch: int | None = None
+        self.process: Process | None = None  # what served the last connection
         self.tried = 0  # connections in a row that did not come about
         self.patience = AT_FIRST
         self.lost = env.clock.now()
@@ -79,14 +80,14 @@ class HostRun:
         try:
             async with self.env.connect(target_of(self.desired)) as writer:
                 self.tried, self.patience = 0, ONCE_REACHED
-                session = await self._open(writer)
-                if session is None:
-                    return True
+                self._recognise(writer.hello)
                 try:
-                    await self.walk.run(session)
+                    session = await self._open(writer)
+                    if session is None:
+                        return True
+                    await self._walk(session)
                 finally:
-                    self.epoch = session.epoch
-                await self._release(session)
+                    self.process = writer.hello.process
         except Restarted as restarted:
             return await self._through_restart(restarted.boot)
         except Unreachable as dropped:
@@ -95,8 +96,21 @@ class HostRun:
             self._unseen(trouble)
         return True
 
-    async def _release(self, session: Session) -> None:
+    async def _walk(self, session: Session) -> None:
+        try:
+            await self.walk.run(session)
+        finally:
+            self.epoch = session.epoch
         await session.writer.release(self.holder, session.epoch)
+
+    def _recognise(self, hello: Hello) -> None:
+        """A lease under our name that the process of our last connection took is ours, also where it was gone before it could say so.
+
+        The name alone proves nothing: the same person may have a second run in another window.
+        """
+        lease = hello.lease
+        if lease.holder == self.holder and lease.taker is not None and lease.taker.same(self.process):
+            self.epoch = lease.epoch
 
     async def _dropped(self, dropped: Unreachable) -> bool:
         """A line that broke. Nothing is known of what was under way: connect again, look, decide again."""

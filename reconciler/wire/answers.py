@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
 from reconciler.core.calls import Answer, CallError
 from reconciler.core.errors import Fenced, LeaseHeld, TransportError, WireError, WrongMachine
 from reconciler.core.observations import Facts
-from reconciler.core.transport import Hello, Hold, Job, Lease
+from reconciler.core.transport import Hello, Hold, Job, Lease, Process
 from reconciler.wire.arm import arm_hello, with_arm
 from reconciler.wire.codec import decode
 from reconciler.wire.strict import Malformed, read
 from reconciler.wire.text import visible
 
 T = TypeVar("T")
+_FIRST = datetime(1, 1, 1, tzinfo=UTC)  # of .NET's ticks
 PHASES = ("starting", "running", "done", "lost", "cancelled", "acked")
 CUTS = ("stopped", "abandoned", "killed", "skipped", "deadline")
 CUT_MESSAGES = {
@@ -60,7 +61,10 @@ def _get(frame: Mapping[str, Any], name: str, kind: type[T], default: T) -> T:
 
 def _number(frame: Mapping[str, Any], name: str) -> float:
     value = frame.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+    try:
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+    except OverflowError:
+        raise WireError(f"the host answered {name} as a number beyond all bounds", sent=True) from None
 
 
 def _maps(frame: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
@@ -71,13 +75,13 @@ def _maps(frame: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 
 def _moment(frame: Mapping[str, Any], name: str) -> datetime | None:
-    """A moment, sent as a tag or as .NET's round-trip text; None where there is none or it is unreadable."""
+    """A moment of a known zone, sent as a tag or as .NET's round-trip text; None where there is none or it is unreadable."""
     value = frame.get(name)
     try:
         found = decode({"$dt": value} if isinstance(value, str) else value)
     except Malformed:
         return None
-    return found if isinstance(found, datetime) else None
+    return found if isinstance(found, datetime) and found.tzinfo is not None else None
 
 
 def error_of(frame: Mapping[str, Any]) -> CallError | None:
@@ -114,7 +118,17 @@ def lease(frame: Mapping[str, Any], now: float, boot: str) -> Lease:
     holder = _get(frame, "holder", str, "") or None
     restart = _get(frame, "rebooting", dict, {})
     left = max(0.0, until - now) if holder and here else 0.0
-    return Lease(holder, _get(frame, "epoch", int, 0), left, _get(restart, "holder", str, "") or None)
+    return Lease(holder, _get(frame, "epoch", int, 0), left, _get(restart, "holder", str, "") or None, _process(frame))
+
+
+def _process(frame: Mapping[str, Any]) -> Process | None:
+    """`pid` and `started`, which hello gives as a moment and the lease in ticks."""
+    pid, ticks = _number(frame, "pid"), _number(frame, "started")
+    try:
+        started = _moment(frame, "started") or (_FIRST + timedelta(microseconds=ticks // 10) if ticks else None)
+    except OverflowError:
+        return None
+    return Process(int(pid), started) if pid and started else None
 
 
 def job(frame: Mapping[str, Any], *, joined: bool = False, answers: Sequence[Mapping[str, Any]] = ()) -> Job:
@@ -189,6 +203,7 @@ def _greeted(frame: Mapping[str, Any]) -> Hello:
         hold=hold(frame.get("hold")),
         jobs=tuple(sorted((job(item) for item in _maps(frame, "jobs")), key=lambda found: found.id)),
         raw=frame,
+        process=_process(frame),
     )
 
 
