@@ -41,9 +41,9 @@ async def controller(here: Lab, endpoint: Endpoint, environ: Mapping[str, str] =
         @asynccontextmanager
         async def to(target: Target) -> AsyncIterator[Writer]:
             name = target.host.name
-            way = replace(target, host=replace(target.host, address=endpoint.address(name).ip, connection=served.connection("ntlm", name)))
             with here.estate.clock.held():  # the endpoint looks in real time whether a host is up again: virtual time must not run past it
                 await anyio.sleep(2 * WATCH)
+            way = replace(target, host=replace(target.host, address=endpoint.address(name).ip, connection=served.connection("ntlm", name)))
             async with reach(way) as writer:
                 yield writer
 
