@@ -1,7 +1,7 @@
 """An emulated estate: its machines, its clock, what surrounds them, and a log of everything that happened. On disk or in memory.
 
 Tests and `hosts.emulated` work on one in memory; the `emulate` verbs and `--estate` open a folder, work, and `save`. The folder
-holds clock.json, site.json, hosts/NAME.json, log.jsonl and lock; every file is replaced whole. Between two saves `keep` writes
+holds clock.json, site.json, azure.json, hosts/NAME.json, log.jsonl and lock; every file is replaced whole. Between two saves `keep` writes
 what one machine did, so that a controller that is killed leaves the estate as its hosts are.
 """
 
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.emulator import faults, timeline, typed
+from reconciler.emulator.arm.model import Cloud
 from reconciler.emulator.clock import EstateClock
 from reconciler.emulator.codec import decode, encode
 from reconciler.emulator.faults import Fault
@@ -40,6 +41,7 @@ class Estate:
     machines: dict[str, Machine] = field(default_factory=dict)
     clock: EstateClock = field(default_factory=EstateClock)
     site: Site = field(default_factory=Site)
+    azure: Cloud = field(default_factory=Cloud)
     path: Path | None = None
     records: list[dict[str, Any]] = field(default_factory=list)
     _written: int = 0
@@ -71,6 +73,8 @@ class Estate:
         estate._take_lock()
         estate.clock = EstateClock(datetime.fromisoformat(estate._read(folder / "clock.json")["now"]))
         estate.site = decode(Site, estate._read(folder / "site.json"))
+        if (folder / "azure.json").exists():
+            estate.azure = decode(Cloud, estate._read(folder / "azure.json"))
         for file in sorted((folder / "hosts").glob("*.json")):
             machine = Machine.from_json(estate._read(file))
             machine.site = estate.site
@@ -94,8 +98,17 @@ class Estate:
         machine = self.machines.get(name)
         if machine is None:
             raise EstateError(f"the estate has no host {name}")
+        self.settle_azure()
         timeline.settle(machine, self.clock.now())
         return machine
+
+    def settle_azure(self) -> None:
+        """What Azure's operations did until now has happened, on the hosts too."""
+        if any(operation.status == "InProgress" for operation in self.azure.operations.values()):
+            from reconciler.emulator.arm.settling import settle  # it works on an estate
+            from reconciler.emulator.arm.world import World
+
+            settle(World(self))
 
     # --- the log
 
@@ -162,6 +175,8 @@ class Estate:
     def _surroundings(self, folder: Path) -> None:
         """The site, the log and the clock, the clock last: it says when all of this was so."""
         self._replace(folder / "site.json", encode(self.site))
+        if self.azure.subscriptions:
+            self._replace(folder / "azure.json", encode(self.azure))
         if len(self.records) > self._written:
             with (folder / "log.jsonl").open("a", encoding="utf-8", newline="\n") as log:
                 log.writelines(json.dumps(r, ensure_ascii=False, default=str) + "\n" for r in self.records[self._written :])

@@ -89,6 +89,7 @@ class Adapter:
     metric: int = 25
     parked: list[Address] = field(default_factory=list)  # what it had before a switch without a host adapter took it
     parked_gateway: str | None = None
+    rdma: bool = False  # what Get-NetAdapterRdma shows
 
     @property
     def virtual(self) -> bool:

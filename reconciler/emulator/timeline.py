@@ -145,6 +145,9 @@ def _settle_network(machine: Machine) -> None:
         machine.nats = [nat for nat in machine.nats if nat.kind != "hns"]
     for _, address in machine.addresses():
         address.state = "Preferred"
+    for adapter in machine.adapters:
+        if adapter.status == "Not Present":  # its driver waited for this restart
+            adapter.status = "Up"
     for switch in machine.switches:
         if switch.protected:
             machine.adapters = [a for a in machine.adapters if a.switch != switch.id]

@@ -1,0 +1,106 @@
+"""Makes what the emulated Azure holds: subscriptions, VMs, scale sets. Tests, `emulate` and the demo call it; ARM itself makes only scale sets."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from reconciler.emulator.arm import catalogue
+from reconciler.emulator.arm.model import SUBSCRIPTION, Cloud, Extension, Run, ScaleSet, Script, Status, Subscription, Vm
+from reconciler.emulator.arm.versions import satisfying
+from reconciler.emulator.machine import NAMESPACE
+
+if TYPE_CHECKING:
+    from reconciler.emulator.estate import Estate
+
+GROUP = "rg-edge"
+LOCATION = "westeurope"
+SIZE = "Standard_D4s_v5"
+
+
+def subscription(estate: Estate, identity: str = SUBSCRIPTION, group: str = GROUP, location: str = LOCATION) -> Cloud:
+    """The subscription and the group, made where they are missing; sizes and extension types, where there are none."""
+    cloud = estate.azure
+    held = cloud.subscriptions.setdefault(identity.lower(), Subscription(identity))
+    if cloud.group(identity, group) is None:
+        held.groups[group] = location
+    cloud.sizes = cloud.sizes or catalogue.sizes()
+    cloud.images = cloud.images or catalogue.images()
+    return cloud
+
+
+def vm(
+    estate: Estate,
+    name: str,
+    *,
+    group: str = GROUP,
+    identity: str = SUBSCRIPTION,
+    location: str = LOCATION,
+    size: str = SIZE,
+    machine: str = "",
+    os: str = "Windows",
+    security: str = "",
+) -> Vm:
+    """A running VM. With `machine` it is that host of the estate: its vmId is the host's BIOS UUID [mem: arm-contract]."""
+    cloud = subscription(estate, identity, group, location)
+    host = estate.machines.get(machine)
+    vm_id = host.uuid.lower() if host is not None else str(uuid.uuid5(NAMESPACE, f"vm/{identity}/{group}/{name}".lower()))
+    held = Vm(f"{_head(identity, group)}/virtualMachines/{name}", location, size, vm_id, os=os, security=security, machine=machine if host else "")
+    held.computer_name = name[:15]
+    held.created = estate.clock.now()
+    cloud.vms[held.id.lower()] = held
+    return held
+
+
+def scale_set(
+    estate: Estate,
+    name: str,
+    count: int,
+    *,
+    group: str = GROUP,
+    identity: str = SUBSCRIPTION,
+    location: str = LOCATION,
+    size: str = SIZE,
+    mode: str = "Manual",
+    orchestration: str = "Uniform",
+) -> ScaleSet:
+    """A set with so many running instances that have its model."""
+    cloud = subscription(estate, identity, group, location)
+    head = _head(identity, group)
+    held = ScaleSet(f"{head}/virtualMachineScaleSets/{name}", location, size, str(uuid.uuid5(NAMESPACE, f"set/{name}")), orchestration, mode)
+    held.created = estate.clock.now()
+    cloud.sets[held.id.lower()] = held
+    for number in range(count):
+        instance = str(number) if orchestration == "Uniform" else f"{name}_{uuid.uuid5(NAMESPACE, f'{name}/{number}').hex[:8]}"
+        path = f"{held.id}/virtualMachines/{number}" if orchestration == "Uniform" else f"{head}/virtualMachines/{instance}"
+        one = Vm(path, location, size, str(uuid.uuid5(NAMESPACE, f"vm/{path}")), scale_set=held.id, instance=instance)
+        one.applied, one.image, one.computer_name = held.version, held.image, f"{name[:9]}{number:06}"
+        cloud.vms[path.lower()] = one
+    return held
+
+
+def extension(estate: Estate, held: Vm, name: str, publisher: str, kind: str, version: str, *, failed: str = "") -> Extension:
+    """An extension that is installed already, by somebody else; with `failed`, one that failed saying so."""
+    image = estate.azure.image(publisher, kind)
+    said = {"publisher": publisher, "type": kind, "typeHandlerVersion": version, "autoUpgradeMinorVersion": True, "enableAutomaticUpgrade": False}
+    made = Extension(name, said, location=held.location, tags={}, state="Failed" if failed else "Succeeded", runs=1)
+    made.installed = (satisfying(version, image.versions, minor=True) if image else None) or f"{version}.0.0"
+    code, level, display = ("failed/1", "Error", "Provisioning failed") if failed else ("succeeded", "Info", "Provisioning succeeded")
+    made.status = Status(f"ProvisioningState/{code}", level, display, failed, estate.clock.now())
+    held.extensions[name.lower()] = made
+    return made
+
+
+def change_image(held: ScaleSet, version: str) -> None:
+    """Somebody changes the image in the model: every instance is behind from now on."""
+    held.image = version
+    held.version += 1
+
+
+def script(estate: Estate, vm: str, extension: str, *runs: Run | int) -> None:
+    """What the next runs come to, first to last; a number is an exit code. Patterns: see `Script`."""
+    estate.azure.scripts.append(Script(vm, extension, [run if isinstance(run, Run) else Run(run) for run in runs]))
+
+
+def _head(identity: str, group: str) -> str:
+    return f"/subscriptions/{identity}/resourceGroups/{group}/providers/Microsoft.Compute"
