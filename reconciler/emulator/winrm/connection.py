@@ -48,7 +48,7 @@ class Connection:
         before = self.sign_in.handshakes
         response, troubles = await self._respond(request)
         host.counts["handshakes"] += self.sign_in.handshakes - before
-        data = response.body if response.status == 0 else response.encode()
+        data = response.body if response.status == 0 else response.encode(host.machine.local_now)
         host.counts["bytes sent"] += len(data)
         slow = next((trouble for trouble in troubles if trouble.what is What.SLOW), None)
         step = max(1, slow.amount) if slow else len(data)

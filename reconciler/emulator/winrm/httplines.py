@@ -11,6 +11,8 @@ import struct
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
 from typing import Any
 
 LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # at once: what is closed so is reset
@@ -42,8 +44,9 @@ class Response:
     content_type: str = "application/soap+xml;charset=UTF-8"
     headers: tuple[tuple[str, str], ...] = ()
 
-    def encode(self) -> bytes:
-        lines = [f"HTTP/1.1 {self.status} {REASONS.get(self.status, 'Unknown')}", "Server: Microsoft-HTTPAPI/2.0"]
+    def encode(self, at: datetime) -> bytes:
+        """`at`: the host's own clock, which Windows puts into every answer."""
+        lines = [f"HTTP/1.1 {self.status} {REASONS.get(self.status, 'Unknown')}", "Server: Microsoft-HTTPAPI/2.0", f"Date: {format_datetime(at, usegmt=True)}"]
         if self.body:
             lines.append(f"Content-Type: {self.content_type}")
         lines += [f"{name}: {value}" for name, value in self.headers]

@@ -147,7 +147,9 @@ class WinrmChannel:
         host = self._line.way.host
         found = explain_boot(text, host)
         if found is not None:
-            return BootFailed(f"{host}: {found.message}: {found.why}; {found.help}")
+            failed = BootFailed(f"{host}: {found.message}: {found.why}; {found.help}")
+            failed.explained = found
+            return failed
         said = visible(output.err.decode("utf-8", "replace").strip()[:300])
         if self._first and output.code > 0:  # a negative one is how a killed process ends
             return BootFailed(f"{host}: powershell.exe ended with {output.code} before it began{': ' + said if said else ''}")

@@ -218,6 +218,20 @@ class Client:
         self._transport.close_session()
 
 
+def knock(way: Way, seconds: float) -> tuple[int, tuple[str, ...], str]:
+    """What the service answers to somebody who signs in with nothing: status, the ways that it offers, its Date. One request, held to our caps."""
+    session = requests.Session()
+    session.trust_env = False
+    adapter = _Adapter(None if way.scheme == "http" else context_of(way))
+    session.mount(f"{way.scheme}://", adapter)
+    try:
+        answer = session.post(way.url, data=b"", headers={"Accept-Encoding": "identity"}, timeout=(seconds, seconds), allow_redirects=False, proxies={})
+        offered = tuple(value.strip() for value in answer.raw.headers.getlist("WWW-Authenticate"))
+        return answer.status_code, tuple(dict.fromkeys(each.split(" ")[0].rstrip(",") for each in offered if each)), answer.headers.get("Date", "")
+    finally:
+        session.close()
+
+
 def context_of(way: Way) -> ssl.SSLContext:
     """The TLS of a way: the system's authorities or the given ones. A certificate pins TLS 1.2, for Windows cannot ask for one later in TLS 1.3."""
     if way.authentication == "certificate":

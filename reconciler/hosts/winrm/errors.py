@@ -28,6 +28,7 @@ TransportError
 
 from __future__ import annotations
 
+from reconciler.core.diagnostics import Diagnostic
 from reconciler.core.errors import TransportError, Unreachable, WireError
 
 
@@ -96,6 +97,7 @@ class SignInStopped(TransportError):
 
 class BootFailed(TransportError):
     code = "HST042"
+    explained: Diagnostic | None = None  # where the bootstrap itself said why
 
 
 class NoPowerShell(TransportError):

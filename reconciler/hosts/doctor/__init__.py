@@ -1,0 +1,9 @@
+"""What keeps a host from being managed, and what a run would meet there: everything is asked first, then judged by small pure functions.
+
+`examine` is the way in. It signs in once, asks by WMI and by a session, and neither writes nor sends any secret besides the sign-in itself.
+Where PowerShell is blocked, what WMI says is all there is.
+"""
+
+from reconciler.hosts.doctor.examine import CHECKS, WORDS, Clinic, examine
+
+__all__ = ["CHECKS", "WORDS", "Clinic", "examine"]

@@ -1,0 +1,69 @@
+"""The questions of a doctor: tables of WMI, and what a session is asked in one batch. Nothing here writes, nothing carries a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from reconciler.core.calls import AnyCall, Cmdlet
+from reconciler.core.capabilities import AZURE_EFLOW, DHCP_SERVER, HYPER_V, WINNAT
+from reconciler.core.errors import TransportError
+from reconciler.core.observations import Facts
+from reconciler.core.snapshot import call_key
+from reconciler.core.transport import Reader
+from reconciler.hosts.cim import CIMV2, STANDARD, VIRTUALIZATION, Cim, NotThere
+from reconciler.hosts.doctor.seen import Seen
+
+SERVICES = ("vmms", "hvhost", "vmcompute", "hns", "DHCPServer", "wssdagent")
+FEATURES = ("Microsoft-Hyper-V", "HypervisorPlatform", "DHCPServer", "Containers")
+TABLES: tuple[tuple[str, str, str, tuple[str, ...], str], ...] = (
+    ("computer", CIMV2, "Win32_ComputerSystem", ("Name", "DNSHostName", "Domain", "PartOfDomain", "Manufacturer", "Model", "HypervisorPresent"), ""),
+    ("system", CIMV2, "Win32_OperatingSystem", ("Caption", "BuildNumber", "LastBootUpTime", "LocalDateTime", "FreePhysicalMemory"), ""),
+    ("disks", CIMV2, "Win32_LogicalDisk", ("DeviceID", "FreeSpace", "Size"), "DriveType = 3"),
+    ("services", CIMV2, "Win32_Service", ("Name", "State", "StartMode"), " OR ".join(f"Name = '{name}'" for name in SERVICES)),
+    ("features", CIMV2, "Win32_OptionalFeature", ("Name", "InstallState"), " OR ".join(f"Name = '{name}'" for name in FEATURES)),
+    ("machines", VIRTUALIZATION, "Msvm_ComputerSystem", ("Name", "ElementName", "EnabledState"), ""),
+    ("switches", VIRTUALIZATION, "Msvm_VirtualEthernetSwitch", ("Name", "ElementName"), ""),
+    ("nats", STANDARD, "MSFT_NetNat", ("Name", "InternalIPInterfaceAddressPrefix"), ""),
+)
+
+TEST_PATH = Cmdlet("Test-Path", ("LiteralPath",))
+GET_PROPERTY = Cmdlet("Get-ItemProperty", ("LiteralPath",))
+GET_CHILDREN = Cmdlet("Get-ChildItem", ("LiteralPath",))
+WORDS = (TEST_PATH, GET_PROPERTY, GET_CHILDREN)
+CURRENT = "HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion"
+REBOOTS = {
+    "Component Based Servicing": TEST_PATH(LiteralPath=f"{CURRENT}\\Component Based Servicing\\RebootPending"),
+    "Windows Update": TEST_PATH(LiteralPath=f"{CURRENT}\\WindowsUpdate\\Auto Update\\RebootRequired"),
+}
+POLICY = GET_PROPERTY(LiteralPath="HKLM:\\SOFTWARE\\Policies\\Microsoft\\Windows\\PowerShell", select=("ExecutionPolicy", "EnableScripts"))
+FLEETS = GET_CHILDREN(LiteralPath="HKLM:\\SOFTWARE\\reconciler\\fleets", select=("PSChildName",))
+CAPABILITIES = (HYPER_V, WINNAT, DHCP_SERVER, AZURE_EFLOW)
+DEADLINE = timedelta(seconds=90)
+
+
+async def ask_wmi(cim: Cim, seen: Seen) -> None:
+    """The settings, then every table. A host that does not let us in is asked once: `signed` says why."""
+    try:
+        seen.settings = await cim.settings()
+    except NotThere:
+        seen.settings = {}
+    except TransportError as failed:
+        seen.signed = failed
+        return
+    for name, namespace, class_name, properties, where in TABLES:
+        try:
+            seen.tables[name] = await cim.query(namespace, class_name, properties, where)
+        except TransportError as failed:
+            seen.tables[name] = failed
+
+
+async def ask_session(reader: Reader, seen: Seen) -> None:
+    calls = {call_key(call): call for call in questions(reader.hello.facts)}
+    answers = await reader.ask(tuple(calls.values()), DEADLINE)
+    seen.answers = dict(zip(calls, answers, strict=True))
+
+
+def questions(facts: Facts) -> Sequence[AnyCall]:
+    proofs = [ask.call for capability in CAPABILITIES for ask in capability.ask(facts)]
+    return [*proofs, *REBOOTS.values(), POLICY, FLEETS]

@@ -1,0 +1,208 @@
+"""Checks of what a session meets: quotas, PowerShell, identity, policies, what we and others left there. Pure.
+
+Where there is no session they say why, and identity comes from WMI.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+from reconciler.core.checkup import Finding, fail, left, ok, warn
+from reconciler.core.errors import ReconcilerError
+from reconciler.core.observations import CapabilityState
+from reconciler.core.transport import Hello, Job
+from reconciler.hosts.cim import number, one
+from reconciler.hosts.doctor.ask import CAPABILITIES, FLEETS, POLICY, REBOOTS
+from reconciler.hosts.doctor.on_line import code_of, said
+from reconciler.hosts.doctor.seen import Seen
+from reconciler.hosts.winrm.errors import BootFailed, NoPowerShell, Quota
+
+LOGS = {"ModuleLogging": "module logging", "ScriptBlockLogging": "script-block logging", "Transcription": "transcription"}
+LEAST = {"Winrs/MaxShellsPerUser": (2, "shells a user"), "Winrs/MaxMemoryPerShellMB": (512, "MB a shell"), "MaxEnvelopeSizekb": (150, "KB an envelope")}
+STRICT = ("allsigned", "restricted")
+NO_KEY = "PathNotFound"
+
+
+def limits(seen: Seen) -> Iterator[Finding]:
+    """Of the WinRM service, as far as it tells them."""
+    told = [(value, least, words) for name, (least, words) in LEAST.items() if (value := number(seen.settings.get(name))) is not None]
+    if not told:
+        return
+    text = ", ".join(f"{value:,} {words}" for value, _, words in told)
+    low = [f"{value:,} {words}" for value, least, words in told if value < least]
+    if low:
+        yield warn("limits", text, f"{', '.join(low)} is less than a session needs: winrm/config there, or the group policy that sets it")
+    elif seen.settings.get("Service/AllowUnencrypted") == "true":
+        yield warn(
+            "limits", f"{text}; AllowUnencrypted is on", 'others may send passwords in clear there: winrm set winrm/config/service @{AllowUnencrypted="false"}'
+        )
+    else:
+        yield ok("limits", text)
+
+
+def shell(seen: Seen) -> Iterator[Finding]:
+    match seen.session:
+        case Hello(raw=raw):
+            version, mode = raw.get("ps") or "of an unknown version", raw.get("language") or "of an unknown mode"
+            yield ok("shell", f"Windows PowerShell {version}, {mode}")
+            if seen.unasked is not None:
+                yield fail("shell", f"questions were not answered: {said(seen.unasked, seen.host.name)}", code=code_of(seen.unasked))
+        case ReconcilerError() as failed:
+            yield _no_session(seen, failed)
+            yield left("session", "policies, records, lease, jobs: only a session tells; what follows comes by WMI")
+
+
+def _no_session(seen: Seen, failed: ReconcilerError) -> Finding:
+    text, code = said(failed, seen.host.name), code_of(failed)
+    match failed:
+        case BootFailed(explained=found) if found is not None:
+            return fail("shell", f"{found.message}: {found.why}", found.help, code)
+        case NoPowerShell():
+            return fail("shell", text, "an application-control policy, or an antivirus, keeps powershell.exe from starting for this account", code)
+        case Quota():
+            return fail("shell", text, "close shells there (they end after their idle time), or restart WinRM", code)
+    return fail("shell", text, code=code)
+
+
+def who(seen: Seen) -> Iterator[Finding]:
+    if seen.stranger is not None:
+        yield fail("who", said(seen.stranger, seen.host.name), "mend DNS or spec.address; where the machine was renamed, say so: spec.computerName", "HST030")
+    elif seen.hello is not None:
+        yield ok("who", f"computer name {seen.hello.facts.computer_name}, {_record(seen.hello)}")
+    else:
+        yield from _who_by_wmi(seen)
+
+
+def _record(hello: Hello) -> str:
+    try:
+        return f"our record there: {json.loads(hello.machine or '{}')['host']}"
+    except (ValueError, LookupError, TypeError):
+        return "no record of ours there yet"
+
+
+def _who_by_wmi(seen: Seen) -> Iterator[Finding]:
+    for row in seen.table("computer"):
+        called = one(row["Name"])
+        if called.casefold() == seen.host.expected_name:
+            yield ok("who", f"computer name {called}, by WMI")
+        else:
+            yield fail("who", f"this machine is called {called}, and {seen.host.expected_name.upper()} was declared", "mend DNS or spec.address", "HST030")
+
+
+def policy(seen: Seen) -> Iterator[Finding]:
+    """Sessions start with RemoteSigned; a group policy overrules it for what cmdlets load."""
+    answer = seen.answer(POLICY)
+    if answer is None:
+        return
+    if answer.error is not None and not answer.error.is_(NO_KEY):
+        yield warn("policy", f"the execution policy cannot be read: {answer.error.message or answer.error.id}")
+        return
+    found = next(iter(answer.objects), None)
+    value = str(found.maybe("ExecutionPolicy") or "") if found is not None else ""
+    if found is not None and found.maybe("EnableScripts") == 0:
+        value = "Restricted"
+    if value.casefold() in STRICT:
+        yield warn("policy", f"execution policy {value} by group policy", "Deploy-Eflow may stop at a prompt: import the publisher, or ask for a change")
+    else:
+        yield ok("policy", f"execution policy {value} by group policy" if value else "no group policy on scripts")
+
+
+def logging(seen: Seen) -> Iterator[Finding]:
+    if seen.hello is None or seen.stranger is not None:
+        return
+    found = seen.hello.raw.get("log")
+    if not isinstance(found, dict):
+        yield warn("logging", "the host did not say which logging policies it has", "calls with secrets may be written down there", "HST044")
+        return
+    on = sorted({LOGS.get(str(name).rpartition("\\")[2], str(name)) for name, value in found.items() if value})
+    if on:
+        help = "DpsX509 and DpsTpm put no key on a command; or have the policy lifted for this host"
+        yield fail("logging", f"{', '.join(on)} is on: a secret would be written down, so calls with one are refused", help, "HST044")
+    else:
+        yield ok("logging", "no policy writes down what calls are given")
+
+
+def lease(seen: Seen) -> Iterator[Finding]:
+    if seen.hello is None or seen.stranger is not None:
+        return
+    held, hold = seen.hello.lease, seen.hello.hold
+    if held.rebooting:
+        yield warn("lease", f"kept for {held.rebooting} over a restart")
+    elif held.holder and held.seconds > 0:
+        yield warn("lease", f"held by {held.holder} for another {held.seconds:.0f} s", "another run is at work there: ours would wait for it", "HST050")
+    else:
+        yield ok("lease", "free")
+    if hold is not None:
+        until = f"until {hold.until:%Y-%m-%d %H:%M} UTC" if hold.until else "for ever"
+        yield warn("hold", f"held by {hold.by} {until}: {hold.why}", "nothing is applied there meanwhile")
+
+
+def records(seen: Seen) -> Iterator[Finding]:
+    answer = seen.answer(FLEETS)
+    if seen.hello is None or answer is None:
+        return
+    others = sorted(str(row.maybe("PSChildName")) for row in answer.objects if str(row.maybe("PSChildName")).casefold() != seen.fleet.casefold())
+    own = f"{len(seen.hello.ledger)} of ours (fleet {seen.fleet})"
+    if answer.error is not None and not answer.error.is_(NO_KEY):
+        yield warn("records", f"{own}; whether other fleets are there cannot be read: {answer.error.message or answer.error.id}")
+    elif others:
+        yield warn("records", f"{own}; also of {', '.join(others)}", "each resource belongs to one fleet: two that declare the same undo each other")
+    else:
+        yield ok("records", own)
+
+
+def jobs(seen: Seen) -> Iterator[Finding]:
+    if seen.hello is None or seen.stranger is not None:
+        return
+    bad = [job for job in seen.hello.jobs if job.phase == "lost" or job.bad]
+    text = "; ".join(_job(job) for job in seen.hello.jobs) or "none"
+    yield warn("jobs", text, "the next apply looks what they left, and goes on from there") if bad else ok("jobs", text)
+
+
+def _job(job: Job) -> str:
+    return f"{job.action} of {job.resource} {'failed' if job.bad else job.phase}"
+
+
+def modules(seen: Seen) -> Iterator[Finding]:
+    """Each proved by a question that fails where the role or module is not usable."""
+    states = dict(_capabilities(seen))
+    if not states:
+        return
+    named = {state: [name for name, is_ in states.items() if is_ is state] for state in CapabilityState}
+    text = ", ".join(named[CapabilityState.HAS]) or "none"
+    for state, words in ((CapabilityState.LACKS, "not there"), (CapabilityState.PENDING_RESTART, "after a restart"), (CapabilityState.SILENT, "no answer")):
+        text += f"; {words}: {', '.join(named[state])}" if named[state] else ""
+    if named[CapabilityState.SILENT]:
+        yield warn("modules", text, "what gives no answer is installed and not running, or refuses this account: what needs it is not seen")
+    elif named[CapabilityState.PENDING_RESTART]:
+        yield warn("modules", text, "apply restarts the host where something declared needs it")
+    else:
+        yield ok("modules", text)
+
+
+def _capabilities(seen: Seen) -> Iterator[tuple[str, CapabilityState]]:
+    if seen.hello is None:
+        return
+    facts = seen.hello.facts
+    for capability in CAPABILITIES:
+        answers = [seen.answer(ask.call) for ask in capability.ask(facts)]
+        if all(answer is not None for answer in answers):
+            yield capability.name, capability.read([answer for answer in answers if answer is not None], facts)
+
+
+def reboot(seen: Seen) -> Iterator[Finding]:
+    answers = {source: seen.answer(call) for source, call in REBOOTS.items()}
+    if any(answer is None for answer in answers.values()):
+        return
+    pending = [source for source, answer in answers.items() if answer is not None and True in answer.objects]
+    unread = [source for source, answer in answers.items() if answer is not None and answer.error is not None]
+    if pending:
+        yield warn("reboot", f"pending already ({', '.join(pending)}): our next one takes it along")
+    elif unread:
+        yield warn("reboot", f"whether one is pending cannot be read ({', '.join(unread)})")
+    else:
+        yield ok("reboot", "none pending")
+
+
+CHECKS: tuple[Callable[[Seen], Iterator[Finding]], ...] = (limits, shell, who, policy, logging, lease, records, jobs, modules, reboot)

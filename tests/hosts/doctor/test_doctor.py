@@ -1,0 +1,327 @@
+"""`examine` against an emulated estate over sockets, with what goes wrong in the field put on it: each is named, with what to do."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.core.calls import Secret
+from reconciler.core.checkup import Checkup, Finding, State
+from reconciler.core.resources import Connection, Host
+from reconciler.core.transport import Connect
+from reconciler.emulator.parts import Nat, VirtualMachine, VmSwitch
+from reconciler.emulator.winrm import Quotas, Settings
+from reconciler.emulator.winrm import certificates as made
+from reconciler.emulator.winrm.troubles import Trouble, What
+from reconciler.engine.identity import verify
+from reconciler.hosts.doctor import CHECKS, WORDS, Clinic, examine
+from reconciler.hosts.doctor.ask import CAPABILITIES
+from reconciler.hosts.winrm.way import way_to
+from reconciler.signatures import check_call
+from tests.hosts.winrm.serving import HOST, PASSWORD, Served, served
+
+LOCKDOWN = ("HKLM\\SYSTEM\\CurrentControlSet\\Control\\Session Manager\\Environment", "__PSLockdownPolicy", "4")
+ALLOW = (*(word.name for word in WORDS), "Get-VMHost", "Get-WindowsFeature", "Get-NetNat", "Get-DhcpServerSetting", "Verify-EflowVm")
+
+
+def clinic(there: Served, **more: Any) -> Clinic:
+    connect: Connect = there.reach
+    return Clinic("edge", ALLOW, connect, there.estate.clock, verify, way=lambda host: way_to(host, Path()), cim=there.reach.cim, **{"patience": 2.0} | more)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A checkup by the names of its findings."""
+
+    whole: Checkup
+
+    def __getitem__(self, name: str) -> Finding:
+        return next(finding for finding in self.whole.findings if finding.name == name)
+
+    def __contains__(self, name: str) -> bool:
+        return any(finding.name == name for finding in self.whole.findings)
+
+    def failed(self) -> list[str]:
+        return [finding.name for finding in self.whole.findings if finding.state is State.FAIL]
+
+
+async def doctor(there: Served, host: Host | None = None, **more: Any) -> Told:
+    return Told(await examine(host or there.host("ntlm-tls"), clinic(there, **more)))
+
+
+@asynccontextmanager
+async def furnished(**given: Any) -> AsyncIterator[Served]:
+    async with served(**given) as there:
+        machine = there.estate.machines[HOST]
+        feature = machine.feature("Hyper-V")
+        assert feature is not None
+        feature.state = "Installed"
+        machine.vms.append(VirtualMachine("1b2c3d4e-0000-4000-8000-000000000001", "till", "Running"))
+        machine.switches.append(VmSwitch("5d0c91aa-0000-4000-8000-000000000002", "edge", "Internal"))
+        machine.nats.append(Nat("edge", "172.20.10.0/24"))
+        yield there
+
+
+async def test_a_host_that_is_well_is_looked_at_whole_and_left_as_it_was() -> None:
+    async with furnished() as there:
+        before = there.estate.machines[HOST].to_json()
+        told = await doctor(there)
+
+        assert told.failed() == []
+        assert told["name"].text.startswith("127.")
+        assert "ntlm as Administrator; the host offers Negotiate, Basic" in told["sign-in"].text
+        assert told["clock"].text == "0 s apart"
+        assert told["who"].text == "computer name KIOSK-01, no record of ours there yet"
+        assert told["machines"].text == "till running"
+        assert (told["switches"].text, told["nats"].text) == ("edge", "edge 172.20.10.0/24")
+        assert "FullLanguage" in told["shell"].text
+        assert "rest" not in told
+        after = there.estate.machines[HOST].to_json()
+        assert {name for name in after if after[name] != before.get(name)} <= {"next_pid", "processes", "now", "files"}
+        files = {name for name in after["files"]["entries"] if name not in before["files"]["entries"]}
+        assert files == {"c:\\program files\\reconciler"}  # which every session makes: its lock lies there
+        assert there.counts["processes"] == 1
+
+
+async def test_where_powershell_is_blocked_wmi_still_tells() -> None:
+    async with furnished() as there:
+        there.estate.machines[HOST].registry.put(*LOCKDOWN)
+        told = await doctor(there)
+
+        assert told.failed() == ["shell"]
+        assert "ConstrainedLanguage" in told["shell"].text
+        assert "reconcile jea" in told["shell"].help
+        assert told["shell"].code == "HST042"
+        assert told["who"].text == "computer name KIOSK-01, by WMI"
+        assert told["machines"].text == "till running"
+        assert "Microsoft-Hyper-V" in told["features"].text
+        assert told["session"].state is State.LEFT
+
+
+async def test_nobody_listens() -> None:
+    async with served() as there:
+        address = there.endpoint.address(HOST)
+        host = replace(there.host(), connection=Connection("winrm", 1, {**there.connection().options}))
+        told = await doctor(there, host)
+        assert told.failed() == ["port"]
+        assert "refuses connections" in told["port"].text
+        assert "reconcile bootstrap kiosk-01" in told["port"].help
+        assert told["rest"].state is State.LEFT
+        assert address.ip in told.whole.where
+
+
+async def test_a_black_hole_costs_no_more_than_its_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served() as there:
+        host = replace(there.host(), address="192.0.2.1")  # RFC 5737: nobody's
+
+        def silent(*_: Any, **__: Any) -> Any:
+            raise TimeoutError("timed out")
+
+        monkeypatch.setattr(socket, "create_connection", silent)
+        told = await doctor(there, host)
+        assert told.failed() == ["port"]
+        assert "no answer on 192.0.2.1" in told["port"].text
+        assert "power or line" in told["port"].help
+
+
+async def test_a_service_that_hangs_costs_no_more_than_its_patience_either() -> None:
+    async with served() as there:
+        there.endpoint.trouble(HOST, Trouble(What.HANG, "handshake", times=None))
+        told = await doctor(there, there.host(), patience=0.3)
+        assert told.failed() == ["sign-in"]
+        assert told["sign-in"].code in ("HST010", "HST013")
+
+
+async def test_a_name_that_does_not_resolve() -> None:
+    async with served() as there:
+        told = await doctor(there, replace(there.host(), address="no-such-host.invalid"))
+        assert told.failed() == ["name"]
+        assert told["name"].help == "mend DNS, or write spec.address"
+
+
+async def test_a_wrong_password_is_tried_once_and_never_shown() -> None:
+    async with served() as there:
+        there.environ["WINRM_PASSWORD"] = "hunter2 hunter2"
+        told = await doctor(there, there.host())
+        assert told.failed() == ["sign-in"]
+        assert told["sign-in"].code == "HST021"
+        assert "hunter2" not in repr(told.whole)
+        assert there.counts["processes"] == there.counts["Create"] == 0
+        assert there.counts["refused"] <= 3  # the knock, and one handshake
+
+
+async def test_a_way_that_the_host_does_not_offer() -> None:
+    async with served(settings=Settings(basic=False)) as there:
+        told = await doctor(there, there.host("basic-tls"))
+        assert told.failed() == ["sign-in"]
+        assert told["sign-in"].help.startswith("the host offers Negotiate, a certificate alone")
+
+
+async def test_a_password_that_is_not_there() -> None:
+    async with served() as there:
+        host = there.host()
+        options = {**host.connection.options, "password": Secret("env", "NOT_SET")}
+        told = await doctor(there, replace(host, connection=Connection("winrm", host.connection.port, options)))
+        assert told.failed() == ["sign-in"]
+        assert "env NOT_SET" in told["sign-in"].text
+
+
+async def test_a_connection_that_cannot_be_used_is_said_before_anything_is_sent() -> None:
+    async with served() as there:
+        told = await doctor(there, Host(HOST, "127.0.0.1", connection=Connection("winrm", None, {"scheme": "http", "password": PASSWORD, "username": "a"})))
+        assert told.failed() == ["connection"]
+        assert told["connection"].code == "HST022"
+        assert there.counts["requests"] == 0
+
+
+async def test_the_certificate_of_an_unknown_authority_of_another_name_and_one_that_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async with served() as there:
+        unknown = await doctor(there, there.host("ntlm-tls", ca=""))
+        assert unknown.failed() == ["tls"]
+        assert "who signed" in unknown["tls"].text
+        assert unknown["tls"].help.startswith("connection.ca")
+        named = await doctor(there, replace(there.host("ntlm-tls"), address="localhost", connection=there.connection("ntlm-tls")))
+        assert named.failed() in (["tls"], ["port"])  # localhost is 127.0.0.1, where nothing listens
+
+        other = there.endpoint._listeners[HOST]  # what it shows from now on
+        authority = made.Authority(tmp_path)
+        pair, _ = authority.host("other.example.net", "192.0.2.7")
+        _show(other.tls.context, pair)
+        told = await doctor(there, there.host("ntlm-tls", ca=str(authority.file)))
+        assert told.failed() == ["tls"]
+        assert "is for other.example.net, 192.0.2.7, and 127." in told["tls"].text
+
+        monkeypatch.setattr(made, "LIFE", timedelta(minutes=-30))
+        (tmp_path / "old").mkdir()
+        authority = made.Authority(tmp_path / "old")
+        monkeypatch.setattr(made, "LIFE", timedelta(days=1))
+        pair = _ended(authority, there.endpoint.address(HOST).ip, monkeypatch)
+        _show(other.tls.context, pair)
+        told = await doctor(there, there.host("ntlm-tls", ca=str(authority.file)))
+        assert told.failed() == ["tls"]
+        assert "ended on" in told["tls"].text
+        assert "--rebind" in told["tls"].help
+
+
+def _show(context: ssl.SSLContext, pair: made.Pair) -> None:
+    context.load_cert_chain(pair.certificate, pair.key)
+
+
+def _ended(authority: made.Authority, address: str, monkeypatch: pytest.MonkeyPatch) -> made.Pair:
+    monkeypatch.setattr(made, "LIFE", timedelta(minutes=-30))
+    pair, _ = authority.host(HOST, address)
+    monkeypatch.setattr(made, "LIFE", timedelta(days=1))
+    return pair
+
+
+async def test_a_certificate_that_ends_soon_is_a_warning() -> None:
+    async with served() as there:
+        told = await doctor(there)
+        assert told["tls"].state is State.WARN
+        assert "certificate ends in 2" in told["tls"].text
+        assert "Emulated hosts" in told["tls"].text
+
+
+async def test_any_certificate_and_plain_http_are_remarked() -> None:
+    async with served() as there:
+        anybody = await doctor(there, there.host("ntlm-tls", ca="", insecure=("anyCertificate",)))
+        assert anybody["tls"].state is State.WARN
+        assert "any certificate is taken" in anybody["tls"].text
+        plain = await doctor(there, there.host())
+        assert plain["tls"].state is State.WARN
+        assert "relayed" in plain["tls"].text
+
+
+async def test_another_machine_is_asked_nothing_more() -> None:
+    async with served() as there:
+        there.estate.machines[HOST].computer_name = "SOMEBODY"
+        told = await doctor(there)
+        assert told.failed() == ["who"]
+        assert told["who"].code == "HST030"
+        assert "SOMEBODY" in told["who"].text
+        assert "logging" not in told
+        assert there.effects() == []
+
+
+async def test_a_clock_that_is_wrong_is_seen_in_the_date_header() -> None:
+    async with served() as there:
+        there.estate.machines[HOST].skew = timedelta(minutes=-6, seconds=-40)
+        told = await doctor(there)
+        assert told["clock"].state is State.WARN
+        assert "6 min 40 s behind" in told["clock"].text
+
+
+async def test_what_a_run_would_meet_is_said_before() -> None:
+    async with furnished() as there:
+        machine = there.estate.machines[HOST]
+        machine.registry.put("HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\PowerShell\\ScriptBlockLogging", "EnableScriptBlockLogging", 1)
+        machine.registry.put("HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\PowerShell", "ExecutionPolicy", "AllSigned")
+        machine.registry.create("HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Component Based Servicing\\RebootPending")
+        machine.registry.create("HKLM\\SOFTWARE\\reconciler\\fleets\\other")
+        machine.free_gb = 3
+        told = await doctor(there)
+
+        assert told.failed() == ["logging"]
+        assert told["logging"].text.startswith("script-block logging is on")
+        assert told["logging"].code == "HST044"
+        assert "AllSigned" in told["policy"].text
+        assert "Component Based Servicing" in told["reboot"].text
+        assert "also of other" in told["records"].text
+        assert told["disk"].state is State.WARN
+        assert [told[name].state for name in ("policy", "reboot", "records")] == [State.WARN] * 3
+
+
+async def test_a_lease_a_hold_and_quotas() -> None:
+    async with served(settings=Settings(quotas=Quotas(shells_per_user=1))) as there:
+        there.estate.machines[HOST].registry.put("HKLM\\SOFTWARE\\reconciler", "hold", '{"by":"op","why":"fiscal printer"}')
+        told = await doctor(there)
+        assert told["limits"].state is State.WARN
+        assert "1 shells a user" in told["limits"].text
+        assert "fiscal printer" in told["hold"].text
+        async with there.reach(there.target()) as other:
+            await other.take("somebody@elsewhere", 90)
+            there.endpoint.trouble(HOST, Trouble(What.SHELLS, "Create", times=None))
+            told = await doctor(there)
+        assert told.failed() == ["shell"]
+        assert told["shell"].code == "HST045"
+
+
+async def test_something_else_on_the_port_is_no_winrm() -> None:
+    async with served() as there:
+        there.endpoint.trouble(HOST, Trouble(What.RAW, "handshake", times=None, text="SSH-2.0-OpenSSH_9.6\r\n"))
+        told = await doctor(there, there.host())
+        assert told.failed() == ["sign-in"]
+        assert told["sign-in"].help == "what answers there is no WinRM service"
+
+
+async def test_a_host_that_is_off_is_not_reached() -> None:
+    async with served() as there:
+        there.estate.power(HOST, on=False)
+        await there.endpoint._listeners[HOST].watch()
+        assert (await doctor(there)).failed() == ["port"]
+
+
+async def test_more_checks_can_be_added() -> None:
+    async with served() as there:
+        extra = Finding("agent", State.OK, "answers")
+        checkup = await examine(there.host("ntlm-tls"), clinic(there), (*CHECKS, lambda seen: [extra]))
+        assert checkup.findings[-1] == extra
+
+
+async def test_every_question_is_one_that_windows_understands() -> None:
+    from reconciler.core.observations import Facts
+    from reconciler.hosts.doctor.ask import questions
+
+    for product in (1, 3):
+        facts = Facts("A", None, None, "Windows", "10.0", 20348, product, utc=datetime.now(UTC))
+        for call in questions(facts):
+            assert list(check_call(call)) == []
+    assert len(CAPABILITIES) == 4
