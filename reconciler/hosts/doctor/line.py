@@ -22,7 +22,8 @@ from cryptography.x509.oid import NameOID
 from reconciler.core.errors import TransportError, Unreachable
 from reconciler.core.transport import Clock
 from reconciler.hosts.doctor.seen import Certificate, Line, Offer
-from reconciler.hosts.winrm.client import context_of, knock
+from reconciler.hosts.winrm.adapter import context_of
+from reconciler.hosts.winrm.client import knock
 from reconciler.hosts.winrm.errors import OutOfTime, TlsRefused
 from reconciler.hosts.winrm.translate import CONNECT, translate
 from reconciler.hosts.winrm.way import ANY_CERTIFICATE, Way

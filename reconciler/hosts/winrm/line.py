@@ -67,7 +67,10 @@ def quiet() -> None:
 
 
 class Line:
-    """Raises only what `errors` lists, SecretUnavailable, and cancellation."""
+    """Raises only what `errors` lists, SecretUnavailable, and cancellation. Another library's line has a client and a translation of its own."""
+
+    _made: Callable[[Way], Any] = Client
+    _translate: Callable[..., TransportError] = staticmethod(translate)
 
     def __init__(self, way: Way, signins: SignIns, workers: Workers) -> None:
         self.way = way
@@ -127,7 +130,7 @@ class Line:
 
     async def _reach(self, seconds: float) -> Client:
         """A connection without a sign-in: made before anybody is kept waiting who signs in with the same account."""
-        client = await self._threaded(lambda: Client(self.way), CONNECT, seconds, None)
+        client = await self._threaded(lambda: self._made(self.way), CONNECT, seconds, None)
         self._client, self._answered = client, False
         try:
             await self._threaded(client.reach, CONNECT, seconds, client)
@@ -168,7 +171,7 @@ class Line:
             try:
                 return act(), None
             except Exception as problem:  # noqa: BLE001 - the one place that turns every foreign error into ours
-                return None, translate(self.way, verb, problem, fresh=fresh)
+                return None, self._translate(self.way, verb, problem, fresh=fresh)
 
         with anyio.move_on_after(seconds) as scope, self._workers.around():
             done, failed = await anyio.to_thread.run_sync(guarded, limiter=self._workers.limiter, abandon_on_cancel=True)

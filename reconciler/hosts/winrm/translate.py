@@ -67,9 +67,9 @@ def translate(way: Way, verb: str, problem: Exception, *, fresh: bool) -> Transp
         case InvalidCredentialsError() | PermissionError():
             return SignInRefused(f"{way.host}: {way.principal} was refused by {way.where} (HTTP 401)")
         case WSManFaultError():
-            return _fault(way, verb, problem)
+            return fault(way, verb, problem)
         case WinRMTransportError():
-            return _status(way, verb, problem)
+            return status(way, verb, problem)
         case http.RequestException() | HTTPError() | OSError():
             return _line(way, verb, problem, fresh)
     return _other(way, verb, problem, fresh)
@@ -84,7 +84,7 @@ def _timed_out(way: Way, verb: str) -> TransportError:
     return Unavailable(f"{way.host}: {verb} took the host too long")
 
 
-def _fault(way: Way, verb: str, fault: Any) -> TransportError:
+def fault(way: Way, verb: str, fault: Any) -> TransportError:
     """A WS-Man fault: the connection is sound, and the host says what it thinks."""
     code = fault.wsman_fault_code if fault.wsman_fault_code is not None else fault.wmierror_code
     said = visible(str(fault.reason))[:SAID]
@@ -105,7 +105,7 @@ def _fault(way: Way, verb: str, fault: Any) -> TransportError:
     return faulted
 
 
-def _status(way: Way, verb: str, problem: Any) -> TransportError:
+def status(way: Way, verb: str, problem: Any) -> TransportError:
     status, body = int(problem.code), str(problem.response_text or "")
     if status == 400 and not body:
         return StaleSeal(f"{way.host}: the connection was replaced by another")
