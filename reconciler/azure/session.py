@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, NoReturn
@@ -15,7 +15,7 @@ import anyio
 from reconciler.azure.cache import Cache
 from reconciler.azure.line import Line
 from reconciler.azure.messages import Response, innermost
-from reconciler.core.calls import Answer, AnyCall, ArmCall, CallError, Secret, rows
+from reconciler.core.calls import Answer, AnyCall, ArmCall, CallError, rows, secrets_of
 from reconciler.core.errors import ArmRefused, Defect, Unreachable, WireError
 from reconciler.core.transport import Clock, Hello, Job, Lease, Secrets
 from reconciler.signatures import address, arm_catalogue, resolved
@@ -137,7 +137,7 @@ class ArmSession:
         """Sends the request, once. Raises Unreachable(sent=True) where it may have been carried out."""
         (call,) = map(_arm, calls)
         operation = arm_catalogue().operations[call.operation]
-        body = None if call.body is None else resolved(call.body, {secret: await self.secrets.resolve(secret) for secret in secrets_in(call.body)})
+        body = None if call.body is None else resolved(call.body, {secret: await self.secrets.resolve(secret) for secret in secrets_of((call,))})
         begun = Job(job, resource, action, "running", self.clock.now(), key=key)
         with anyio.move_on_after(deadline.total_seconds()):
             answer = await self.line.request(operation.method, self._address(call), body)
@@ -204,18 +204,6 @@ class _ArmError(Exception):
     def __init__(self, response: Response) -> None:
         super().__init__()
         self.response = response
-
-
-def secrets_in(value: Any) -> Iterable[Secret]:
-    """Each secret of a body."""
-    if isinstance(value, Secret):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from secrets_in(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from secrets_in(item)
 
 
 def _arm(call: AnyCall) -> ArmCall:

@@ -7,7 +7,7 @@ law 6 checks them against the official signatures. Nothing here is text that run
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
@@ -316,6 +316,35 @@ class Row(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"Row({dict(self._values)!r})"
+
+
+def secrets_of(calls: Sequence[AnyCall]) -> tuple[Secret, ...]:
+    """Every secret that these calls carry, each once, in the order of use."""
+    return tuple(dict.fromkeys(secret for call in calls for secret in _secrets_in(_given(call))))
+
+
+def _given(call: AnyCall) -> Any:
+    """What a call hands over; the text of a ledger entry holds no secret."""
+    match call:
+        case Call():
+            return call.parameters
+        case ProgramCall():
+            return call.arguments
+        case ArmCall():
+            return call.body
+    return None
+
+
+def _secrets_in(value: Any) -> Iterator[Secret]:
+    match value:
+        case Secret():
+            yield value
+        case Mapping():
+            for item in value.values():
+                yield from _secrets_in(item)
+        case list() | tuple():
+            for item in value:
+                yield from _secrets_in(item)
 
 
 def rows(value: Any) -> Any:

@@ -92,6 +92,7 @@ class Hello:
     jobs: tuple[Job, ...] = ()
     raw: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # as it came, for snapshots
     process: Process | None = None  # what serves this session
+    logging: tuple[str, ...] = ()  # policies of PowerShell by which the host writes down what calls are given
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from reconciler.core.calls import Call, Secret
+from reconciler.core.calls import Call, ProgramCall, secrets_of
 from reconciler.core.changes import Cause
 from reconciler.core.diagnostics import Diagnostic, Severity
 from reconciler.core.ids import Key, ResourceId
@@ -76,6 +76,7 @@ def _own(desired: Desired, view: HostView, step: Step, now: datetime) -> Step:
         held(view.hello.hold, now)
         or _braked(desired, step)
         or _secretless(desired, step)
+        or _logged(desired, view, step)
         or _protected(desired, view, step)
         or _leave(desired, step)
         or _limited(desired, view, step)
@@ -100,10 +101,20 @@ def held(hold: Hold | None, now: datetime) -> Block | None:
 def _secretless(desired: Desired, step: Step) -> Block | None:
     """A step that would send a secret that cannot be had."""
     why = desired.missing.get(step.id)
-    if not why:
+    if not why or not any(secrets_of(action.calls) for action in step.actions):
         return None
-    sends = any(isinstance(value, Secret) for action in step.actions for call in action.calls if isinstance(call, Call) for value in call.parameters.values())
-    return Block("PLN027", why, "provide it where this command runs, then try again") if sends else None
+    return Block("PLN027", why, "provide it where this command runs, then try again")
+
+
+def _logged(desired: Desired, view: HostView, step: Step) -> Block | None:
+    """A step that would hand a secret to a host that writes down what calls are given (wire-contract, "A hostile or sick host")."""
+    said = [call for action in step.actions for call in action.calls if isinstance(call, Call | ProgramCall)]
+    if not view.hello.logging or not secrets_of(said):
+        return None
+    name = desired.host.name
+    policies = ", ".join(view.hello.logging)
+    why = f"{name} writes down what calls are given, and this one carries a secret ({policies})"
+    return Block("HST044", why, f"switch that policy off on {name} while this step runs, then: reconcile apply {step.id}")
 
 
 def _protected(desired: Desired, view: HostView, step: Step) -> Block | None:

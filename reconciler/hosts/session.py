@@ -13,13 +13,13 @@ from typing import Any, Protocol
 
 import anyio
 
-from reconciler.core.calls import Answer, AnyCall, Secret
+from reconciler.core.calls import Answer, AnyCall, Secret, secrets_of
 from reconciler.core.errors import SecretUnavailable, TransportError, WireError, WrongMachine
 from reconciler.core.transport import Clock, Hello, Job, Lease, Secrets, Target
 from reconciler.wire import answers
 from reconciler.wire.answers import Reply
 from reconciler.wire.frames import unframe
-from reconciler.wire.requests import HelloAsk, JobAsk, LeaseAsk, Request, lines, secrets_of
+from reconciler.wire.requests import HelloAsk, JobAsk, LeaseAsk, Request, lines
 
 QUICK = timedelta(seconds=60)  # hello, lease and job verbs
 
@@ -178,7 +178,7 @@ class Session:
 
     async def _exchange(self, request: Request, deadline: timedelta) -> Reply:
         secrets = secrets_of(request.calls)
-        if secrets and any((self._hello.raw.get("log") or {}).values()):
+        if secrets and self._hello.logging:
             raise LoggedSecret(f"{self._target.host.name} logs what calls are given, so {secrets[0]} is not sent to it")
         values: dict[Secret, str] = {secret: await self._secrets.resolve(secret) for secret in secrets}
         self._number += 1

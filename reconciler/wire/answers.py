@@ -204,6 +204,7 @@ def _greeted(frame: Mapping[str, Any]) -> Hello:
         jobs=tuple(sorted((job(item) for item in _maps(frame, "jobs")), key=lambda found: found.id)),
         raw=frame,
         process=_process(frame),
+        logging=tuple(sorted(visible(name) for name, on in _get(frame, "log", dict, {}).items() if on)),  # one that could not be read counts as on
     )
 
 

@@ -6,13 +6,13 @@ Everything in a line is data. A Secret is resolved when the line is written, by 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
-from reconciler.core.calls import AnyCall, ArmCall, Call, Good, LedgerCall, ProgramCall, Secret, Select
+from reconciler.core.calls import AnyCall, ArmCall, Call, Good, LedgerCall, ProgramCall, Select, secrets_of
 from reconciler.core.errors import Defect
 from reconciler.wire.codec import Resolve, encode, unresolved
 from reconciler.wire.strict import write
@@ -69,29 +69,6 @@ class Request:
     key: str = ""
     deadline: timedelta | None = None
     stop: bool = False
-
-
-def secrets_of(calls: Sequence[AnyCall]) -> tuple[Secret, ...]:
-    """Every secret that these calls carry, each once, in the order of use."""
-    found: dict[Secret, None] = {}
-    for call in calls:
-        if isinstance(call, Call):
-            found |= dict.fromkeys(_secrets_in(call.parameters))
-        elif isinstance(call, ProgramCall):
-            found |= dict.fromkeys(_secrets_in(call.arguments))
-    return tuple(found)
-
-
-def _secrets_in(value: Any) -> Iterator[Secret]:
-    match value:
-        case Secret():
-            yield value
-        case Mapping():
-            for item in value.values():
-                yield from _secrets_in(item)
-        case list() | tuple():
-            for item in value:
-                yield from _secrets_in(item)
 
 
 def line(request: Request, resolve: Resolve = unresolved) -> str:

@@ -110,3 +110,20 @@ async def test_a_secret_that_cannot_be_had_when_it_is_to_be_sent_fails_its_step_
     here.secrets = Vault()
     assert (await here.apply()).exit_code == 0
     assert (symbols(await here.plan()), given(here)) == ([], 2)
+
+
+async def test_a_host_that_logs_what_calls_are_given_gets_no_secret_and_all_else(here: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = "HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\PowerShell\\ScriptBlockLogging"
+    machine = here.estate.machine("edge-01")
+    machine.registry.put(key, "EnableScriptBlockLogging", 1)
+    monkeypatch.setenv(NAME, OTHER)
+    assert here.estate.run("edge-01", "Remove-NetNat -Name eflow -Confirm:$false").ok
+    plan = await here.plan()
+    assert symbols(plan) == ["+ NatNetwork/eflow", "! EflowProvisioning"]
+    (blocked,) = (step.blocked for step in plan.steps() if step.blocked)
+    assert (blocked.code, "ScriptBlockLogging" in blocked.message) == ("HST044", True)
+    report = await here.apply()
+    assert (report.exit_code, given(here), [nat.name for nat in machine.nats]) == (4, 1, ["eflow"])
+    machine.registry.put(key, "EnableScriptBlockLogging", 0)
+    assert (await here.apply()).exit_code == 0
+    assert given(here) == 2
