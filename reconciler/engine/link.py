@@ -6,6 +6,8 @@ Called with a `Manifest`; yields `Linked`. Contacts no host. Every error of ever
     LNK002 two resources that are one to the host   LNK006 a cycle
     LNK003 a value that contradicts its source      LNK007 dependsOn names nothing
     LNK004 a value that is missing                  LNK008 a name that Windows brings is declared
+    LNK011 a kind of the host on a host that is not reached
+    LNK012 a kind of Azure on a host without `azure`
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import Any
 
 import networkx as nx
 
+from reconciler.core.calls import Plane
 from reconciler.core.collecting import uncollected
 from reconciler.core.diagnostics import Diagnostic, Label, Position, Severity, error
 from reconciler.core.ids import Key, ResourceId
@@ -68,9 +71,22 @@ def link(manifest: Manifest, registry: Registry) -> Linked:
             settled[name] = settle(registry.rules, verdict)
             found += verdict.diagnostics
             suspended += len(verdict.suspended)
+        if name in manifest.hosts:
+            found += _off_plane(manifest.hosts[name], resources[name], registry)
     diagnostics = (*manifest.diagnostics, *sorted(found, key=_place))
     complete = manifest.complete and not any(d.severity is Severity.ERROR for d in found)
     return Linked(manifest.fleet, manifest.hosts, resources, diagnostics, complete, suspended, settled)
+
+
+def _off_plane(host: Host, resources: Iterable[Resource], registry: Registry) -> Iterable[Diagnostic]:
+    """What can be neither seen nor done, for nobody is asked about it."""
+    for resource in resources:
+        if registry[resource.kind].plane is Plane.ARM and host.azure is None:
+            help = "add azure: {subscription: …, resourceGroup: …, vm: …} to the host"
+            yield error("LNK012", f"{resource.id.local} is managed through Azure, and {host.name} has no azure", resource.position, help=help)
+        elif registry[resource.kind].plane is Plane.HOST and not host.connected:
+            message = f"{resource.id.local} is inside {host.name}, which is not reached (connection: none)"
+            yield error("LNK011", message, resource.position, help=f"take it out, or reach {host.name}: connection: {{transport: winrm}}")
 
 
 def _place(diagnostic: Diagnostic) -> tuple[Any, ...]:

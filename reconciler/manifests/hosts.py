@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
-from reconciler.core.resources import Connection, Fleet, Host
+from reconciler.core.resources import Azure, Connection, Fleet, Host
 from reconciler.manifests.documents import Document
 from reconciler.manifests.expressions import scope_of
 from reconciler.manifests.nodes import Map
-from reconciler.manifests.reading import Reading
+from reconciler.manifests.reading import FAILED, Reading
 from reconciler.manifests.report import Report
-from reconciler.manifests.shapes import AddressSpec, ConnectionSpec, FleetMetadata, FleetSpec, HostMetadata, HostSpec
+from reconciler.manifests.shapes import AddressSpec, AzureSpec, ConnectionSpec, FleetMetadata, FleetSpec, HostMetadata, HostSpec
 from reconciler.manifests.specs import Specs, missing, read_fields
 
 RESOURCES = "resources"
@@ -34,6 +35,7 @@ def read_host(document: Document, specs: Specs, report: Report) -> Host | None:
         connection=_connection(values.get("connection")),
         position=reading.where["metadata.name"],
     )
+    host = _with_azure(reading, document, host, values)
     reading.scope = scope_of(host)
     written = Map(document.spec.line, document.spec.column)
     written.entries = {name: entry for name, entry in document.spec.entries.items() if name in address}
@@ -41,7 +43,42 @@ def read_host(document: Document, specs: Specs, report: Report) -> Host | None:
 
 
 def _with_address(host: Host, address: str) -> Host:
-    return Host(host.name, address, host.labels, host.sku, host.time_zone, host.computer_name, host.connection, host.position)
+    return replace(host, address=address)
+
+
+def _with_azure(reading: Reading, document: Document, host: Host, values: dict[str, Any]) -> Host:
+    """A scale set is reached through Azure Resource Manager alone; without `azure:`, `connection: none` leaves nobody to ask."""
+    written: AzureSpec | None = values.get("azure")
+    if written is None:
+        if not host.connected and not _failed(document, values, "azure"):
+            node = document.spec.entries["connection"][1]
+            reading.fail("MAN005", "connection: none is for hosts with azure:", node, help="add azure: {subscription: …, resourceGroup: …, vm: …}")
+        return host
+    node = document.spec.entries["azure"][1]
+    if (written.vm is None) == (written.scaleSet is None):
+        both = "both" if written.vm else "neither"
+        reading.fail("MAN005", f"Host.spec.azure names exactly one of vm and scaleSet, here {both}", node)
+        return host
+    if written.scaleSet and "connection" in values and host.connected:
+        told = "a scale set is managed through Azure Resource Manager alone"
+        reading.fail("MAN005", told, document.spec.entries["connection"][1], help="write connection: none, or leave it out")
+    connection = Connection("none") if written.scaleSet else host.connection
+    azure = Azure(
+        subscription=written.subscription.casefold(),
+        resource_group=written.resourceGroup,
+        vm=written.vm or "",
+        scale_set=written.scaleSet or "",
+        cloud=written.cloud or "public",
+        tenant=written.tenant or "",
+        credential=written.credential or "",
+        nested=written.nestedVirtualization is not None,
+    )
+    return replace(host, azure=azure, connection=connection)
+
+
+def _failed(document: Document, values: dict[str, Any], name: str) -> bool:
+    """Whether a field was written and could not be read: that has been reported."""
+    return name in document.spec.entries and values.get(name, FAILED) is FAILED
 
 
 def _metadata(reading: Reading, document: Document, specs: Specs, model: Any) -> dict[str, Any]:
@@ -51,9 +88,11 @@ def _metadata(reading: Reading, document: Document, specs: Specs, model: Any) ->
     return values
 
 
-def _connection(written: ConnectionSpec | None) -> Connection:
+def _connection(written: ConnectionSpec | Literal["none"] | None) -> Connection:
     if written is None:
         return Connection()
+    if not isinstance(written, ConnectionSpec):
+        return Connection(written)
     options = {name: value for name, value in written.__dict__.items() if value is not None and name not in ("transport", "port")}
     return Connection(written.transport, written.port, MappingProxyType(options))
 

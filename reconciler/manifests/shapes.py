@@ -43,6 +43,16 @@ ComputerName = Annotated[str, _matches(r"(?!\d+$)[A-Za-z0-9-]{1,15}", "a compute
 Label = Annotated[str, _matches(r"[^\x00-\x1f\x7f]{0,256}", "a label is one line of at most 256 characters")]
 RuleId = Annotated[str, _matches(r"[A-Z]{3}[0-9]{3}", "a rule's id is three letters and three digits, for example EFL090")]
 Day = Annotated[str, _matches(r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])", "a day is written 2027-06-30")]
+Guid = Annotated[str, _matches(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", "an id is written 6f1c0c9e-0000-4000-8000-00000000e001")]
+ResourceGroup = Annotated[
+    str,
+    _matches(r"[\w().-]{0,89}[\w()-]", "a resource group's name is 1 to 90 letters, digits and _ . - ( ), and does not end in a dot"),
+]
+AzureName = Annotated[str, _matches(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_])?", "a name in Azure is 1 to 64 letters, digits and . - _")]
+Cloud = Annotated[
+    str,
+    _matches(r"public|usGovernment|china|https://[A-Za-z0-9.-]{1,253}(?::\d{1,5})?", "a cloud is public, usGovernment, china, or another's https address"),
+]
 Reason = Annotated[str, _matches(r"(?s).*\S.*", "a reason says something")]
 
 
@@ -75,13 +85,27 @@ class ConnectionSpec(Model):
     insecure: tuple[Literal["plainHttp", "anyCertificate"], ...] | None = None
 
 
+class AzureSpec(Model):
+    """Where Azure Resource Manager knows the host, and who asks it. Exactly one of vm and scaleSet."""
+
+    subscription: Guid
+    resourceGroup: ResourceGroup
+    vm: AzureName | None = None
+    scaleSet: AzureName | None = None
+    cloud: Cloud | None = None
+    tenant: Guid | None = None
+    credential: Literal["managedIdentity", "workloadIdentity", "environment", "cli"] | None = None
+    nestedVirtualization: Literal["asserted"] | None = None
+
+
 class HostSpec(Model):
     """A host without its address and its resources, which are read once the rest is known."""
 
     sku: Sku | None = None
     timeZone: TimeZone | None = None
     computerName: ComputerName | None = None
-    connection: ConnectionSpec | None = None
+    connection: ConnectionSpec | Literal["none"] | None = None
+    azure: AzureSpec | None = None
 
 
 class AddressSpec(Model):
