@@ -63,7 +63,8 @@ def subscription(world: World) -> None:
     held = world.cloud.subscriptions.get(name.lower())
     if held is None:
         raise ArmError(404, "SubscriptionNotFound", f"The subscription '{name}' could not be found.")
-    if not held.registered and f"/providers/{COMPUTE}/".lower() in world.request.path.lower():
+    path = world.request.path.lower()
+    if not held.registered and f"/providers/{COMPUTE}/".lower() in path and not path.endswith("/register"):
         said = f"The subscription is not registered to use namespace '{COMPUTE}'. See https://aka.ms/rps-not-found for how to register subscriptions."
         detail = {"code": "MissingSubscriptionRegistration", "target": COMPUTE, "message": said}
         raise ArmError(409, "MissingSubscriptionRegistration", said, COMPUTE, [detail])

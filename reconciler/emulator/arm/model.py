@@ -168,6 +168,7 @@ class Operation:
     parent: str = ""
     waiting: list[str] = field(default_factory=list)
     width: int = 1  # how many instances are worked on at once
+    version: int = 0  # which version of the model an instance gets
 
 
 @dataclass(slots=True)

@@ -46,7 +46,7 @@ def go_on(world: World, parent: Operation, child: Operation) -> None:
     if scale_set is None or parent.status != "InProgress":
         return
     if vm is not None:
-        vm.applied = scale_set.version  # also where a handler failed [assume]
+        vm.applied = child.version  # also where a handler failed [assume]
     parent.error = parent.error or child.error
     if any(o.parent == parent.id and o.status == "InProgress" for o in world.cloud.operations.values()):
         return
@@ -85,7 +85,8 @@ def _next(world: World, scale_set: ScaleSet, parent: Operation) -> None:
         vm = world.cloud.vms[parent.waiting.pop(0)]
         runs = _apply(world, scale_set, vm)
         seconds = sum(run.seconds or 0 for run in runs.values()) or BARE
-        operations.begin(world, "instance", vm.id, parent.subscription, scale_set.location, seconds, runs=runs, parent=parent.id)
+        child = operations.begin(world, "instance", vm.id, parent.subscription, scale_set.location, seconds, runs=runs, parent=parent.id)
+        child.version = scale_set.version
 
 
 def _apply(world: World, scale_set: ScaleSet, vm: Vm) -> dict[str, Run]:
