@@ -15,6 +15,7 @@ Run    plan       what, how long, what it disturbs      apply     do it, or do a
        destroy    what is named, never all
 See    observe    a snapshot, to plan without hosts
 Reach  bootstrap  what to paste where nothing listens yet
+Mend   doctor     can we reach it, and if not, why
 Try    emulate    a Windows estate right here: new, run, fault, heal, power, clock, advance, log,
                   serve
 
@@ -25,7 +26,7 @@ First time? reconcile emulate new lab && reconcile --estate lab plan
 """
 
 # Command → the module that serves it, in the order of the help. `emulate` has verbs of its own.
-COMMANDS = ("validate", "schema", "plan", "apply", "drift", "watch", "destroy", "observe", "bootstrap", "emulate")
+COMMANDS = ("validate", "schema", "plan", "apply", "drift", "watch", "destroy", "observe", "bootstrap", "doctor", "emulate")
 EMULATE = ("new", "run", "fault", "heal", "power", "clock", "advance", "log", "serve")
 EMULATE_TEXT = """\
 An emulated Windows estate in a folder: hosts, time and faults stay between commands.

@@ -62,8 +62,11 @@ def declared(served: dict[str, Any], fleet: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_host_is_planned_applied_and_as_declared_over_winrm(declared: Path, fleet: Path, reconcile: Reconcile) -> None:
-    planned, applied, again = reconcile("plan"), reconcile("apply", "--yes"), reconcile("plan")
+    doctor, planned, applied, again = reconcile("doctor"), reconcile("plan"), reconcile("apply", "--yes"), reconcile("plan")
 
+    assert doctor.code == 0, doctor.out + doctor.err
+    for row in ("ok    port", "warn  tls", "ok    sign-in     ntlm as Administrator", "ok    who         computer name EDGE-01", "ok    machines"):
+        assert row in doctor.out
     assert (planned.code, applied.code, again.code) == (2, 0, 0), (planned.err, applied.err, applied.out)
     assert "+ WindowsFeature/DHCP" in planned.out
     assert list((fleet / "state" / "edge-reconciler" / "shells").iterdir()) == []

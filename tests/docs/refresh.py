@@ -1,4 +1,4 @@
-"""`python -m tests.docs.refresh`: types what README.md and docs/start.md type, and writes anew what no longer is what the product says;
+"""`python -m tests.docs.refresh`: types what README.md, docs/start.md and docs/doctor.md type, and writes anew what no longer is what the product says;
 and the table of docs/unverified.md.
 
 For whoever changes a message. A block that still matches, with its `…`, stays as it is. Read the difference before you commit it.
@@ -18,7 +18,7 @@ from tests.docs.emulated import PAGE, written
 from tests.docs.fences import ROOT, fences
 from tests.docs.story import Story, Typed
 
-PAGES = (ROOT / "README.md", ROOT / "docs" / "start.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "start.md", ROOT / "docs" / "doctor.md")
 
 
 def reconcile(words: list[str]) -> tuple[int, str]:

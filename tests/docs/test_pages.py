@@ -1,4 +1,4 @@
-"""README.md and docs/start.md are walked as their readers would: every file written, every command typed, every answer compared."""
+"""README.md, docs/start.md and docs/doctor.md are walked as their readers would: every file written, every command typed, every answer compared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reconciler.kinds import registry
 from tests.docs.fences import ROOT, fences
 from tests.docs.story import Story, commands, matches
 
-README, START = ROOT / "README.md", ROOT / "docs" / "start.md"
+README, START, DOCTOR = ROOT / "README.md", ROOT / "docs" / "start.md", ROOT / "docs" / "doctor.md"
 REFRESH = "the product says otherwise; if it is right: python -m tests.docs.refresh"
 
 
@@ -32,7 +32,7 @@ def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     return Story(clone, reconcile, monkeypatch.setenv)
 
 
-@pytest.mark.parametrize("page", [README, START], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [README, START, DOCTOR], ids=lambda page: page.name)
 def test_every_command_of_the_page_answers_as_the_page_says(page: Path, story: Story) -> None:
     typed = [one for fence in fences(page.read_text(encoding="utf-8")) for one in story.tell(fence)]
     assert len(typed) > 2
@@ -41,7 +41,7 @@ def test_every_command_of_the_page_answers_as_the_page_says(page: Path, story: S
         assert matches(one.shown, one.said), f"$ {one.command}\n" + "\n".join(one.said) + f"\n\n{REFRESH}"
 
 
-@pytest.mark.parametrize("page", [README, START], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [README, START, DOCTOR], ids=lambda page: page.name)
 def test_no_command_of_the_page_means_something_else_to_a_shell(page: Path) -> None:
     """The tests split words themselves; a shell would also put in variables and run what stands in backquotes."""
     for fence in fences(page.read_text(encoding="utf-8")):
@@ -49,7 +49,7 @@ def test_no_command_of_the_page_means_something_else_to_a_shell(page: Path) -> N
             assert not set(command) & set("$`!*|;&<>"), command
 
 
-@pytest.mark.parametrize("page", [README, START], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [README, START, DOCTOR], ids=lambda page: page.name)
 def test_every_block_of_the_page_is_one_that_these_tests_walk(page: Path) -> None:
     for fence in fences(page.read_text(encoding="utf-8")):
         assert fence.language in ("sh", "console", "yaml", "diff"), f"line {fence.line}"

@@ -25,8 +25,11 @@ def boot(seen: Seen) -> Iterator[Finding]:
     for row in seen.table("system"):
         begun, now = _moment(one(row["LastBootUpTime"])), _moment(one(row["LocalDateTime"]))
         if begun is not None and now is not None:
-            hours = (now - begun).total_seconds() / 3600
-            yield ok("boot", f"{one(row['Caption'])} ({one(row['BuildNumber'])}), up for {f'{hours / 24:.0f} days' if hours >= 48 else f'{hours:.1f} h'}")
+            yield ok("boot", f"{one(row['Caption'])} ({one(row['BuildNumber'])}), up for {_span((now - begun).total_seconds() / 60)}")
+
+
+def _span(minutes: float) -> str:
+    return f"{minutes / 1440:.0f} days" if minutes >= 2880 else f"{minutes / 60:.0f} h" if minutes >= 120 else f"{minutes:.0f} min"
 
 
 def _moment(text: str) -> datetime | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from reconciler.core.checkup import Finding, fail, left, ok, warn
-from reconciler.core.errors import ReconcilerError, SecretUnavailable, TransportError
+from reconciler.core.errors import ReconcilerError, SecretUnavailable, TransportError, Unreachable
 from reconciler.hosts.doctor.line import is_address
 from reconciler.hosts.doctor.seen import Certificate, Line, Seen
 from reconciler.hosts.winrm.errors import BadConnection, Forbidden, OutOfTime, SignInRefused, SignInStopped
@@ -15,6 +15,7 @@ from reconciler.hosts.winrm.way import ANY_CERTIFICATE, RISKS, Way
 SOON = timedelta(days=30)
 APART, KERBEROS = 60.0, 300.0  # seconds between clocks: what is remarked, what Kerberos takes
 ENDED, NOT_YET, OTHER_NAME, UNKNOWN = (10,), (9,), (62, 64), (2, 18, 19, 20, 21)  # X509_V_ERR_… of OpenSSL
+NOT_EMULATED = "HST011"
 PROFILES = "http://schemas.dmtf.org/"  # WS-Management offers certificates as a profile of this kind
 ACCEPTS = {"ntlm": ("negotiate", "ntlm"), "kerberos": ("negotiate", "kerberos"), "basic": ("basic",)}
 
@@ -135,7 +136,10 @@ def _unsigned(seen: Seen, failed: ReconcilerError) -> Finding:
             return fail("connection", text, "docs/connections.md has the fields", code)
         case SecretUnavailable():
             return fail("sign-in", f"there is no password to sign in with: {text}", "provide it where this command runs")
-    return fail("sign-in" if seen.line else "host", text, code=code)
+    help = (
+        "add what the specs name and the estate lacks: reconcile emulate new" if code == NOT_EMULATED else "power or line, or it restarts; then the same again"
+    )
+    return fail("sign-in" if seen.line else "host", text, help if isinstance(failed, Unreachable) else "", code)
 
 
 def _why_refused(seen: Seen) -> str:

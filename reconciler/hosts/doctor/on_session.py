@@ -117,7 +117,7 @@ def logging(seen: Seen) -> Iterator[Finding]:
         return
     on = sorted({LOGS.get(str(name).rpartition("\\")[2], str(name)) for name, value in found.items() if value})
     if on:
-        help = "DpsX509 and DpsTpm put no key on a command; or have the policy lifted for this host"
+        help = "DpsX509 and DpsTPM put no key on a command; or have the policy lifted for this host"
         yield fail("logging", f"{', '.join(on)} is on: a secret would be written down, so calls with one are refused", help, "HST044")
     else:
         yield ok("logging", "no policy writes down what calls are given")

@@ -1,0 +1,47 @@
+"""How a doctor reaches the hosts of a call: the emulated estate that was named, else each host by its connection.
+
+`commands.doctor` uses it. What asks WMI has a sign-in of its own beside the session's: a doctor stops at the first that is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+
+from reconciler.cli.session import Session
+from reconciler.cli.wallclock import WallClock
+from reconciler.core.resources import Host
+from reconciler.engine.identity import verify
+from reconciler.engine.vocabulary import vocabulary
+from reconciler.hosts.connect import Connections
+from reconciler.hosts.doctor import WORDS, Clinic
+from reconciler.hosts.emulated import connect
+from reconciler.hosts.emulated_cim import connect_cim
+from reconciler.hosts.winrm.way import way_to
+
+OVER_A_LINE = ("winrm", "psrp")
+
+
+@contextmanager
+def clinic(session: Session) -> Iterator[Callable[[Host], Clinic]]:
+    """Raises Refused where nothing says how hosts are reached."""
+    fleet = session.linked.fleet.name
+    allow = tuple(sorted({*vocabulary(session.registry), *(word.name for word in WORDS)}))
+    if session.common.estate is not None:
+        with session.estate() as estate:
+            reach = connect(estate, estate.clock, secrets=session.vault)
+            emulated = Clinic(fleet, allow, reach, estate.clock, verify, cim=connect_cim(estate, estate.clock), where="emulated")
+            yield lambda host: replace(emulated, where=f"{host.name} · emulated")
+        return
+    with session.environment() as env:
+        lines = Connections(session.vault, WallClock())
+        bare = Clinic(fleet, allow, env.connect, env.clock, verify)
+        whole = replace(bare, way=lambda host: way_to(host, Path()), cim=lines.cim)
+        try:
+            yield lambda host: whole if host.connection.transport in OVER_A_LINE else bare
+        finally:
+            anyio.run(lines.aclose)
