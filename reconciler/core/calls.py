@@ -145,6 +145,18 @@ class ArmCall:
 AnyCall: TypeAlias = "Call | ProgramCall | LedgerCall | ArmCall"
 
 
+def secrets_in(value: Value) -> Iterator[Secret]:
+    """Every secret in a value, a call's parameters or a request's body, in order."""
+    if isinstance(value, Secret):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from secrets_in(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from secrets_in(item)
+
+
 def plane_of(call: AnyCall) -> Plane:
     return Plane.ARM if isinstance(call, ArmCall) else Plane.HOST
 

@@ -13,13 +13,13 @@ from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
-from reconciler.core.calls import Answer, AnyCall, Arm, Cmdlet, Plane, Word
+from reconciler.core.calls import Answer, AnyCall, Arm, CallError, Cmdlet, Plane, Word
 from reconciler.core.changes import Changes
 from reconciler.core.diagnostics import Severity
 from reconciler.core.errors import Defect
 from reconciler.core.ids import Key
 from reconciler.core.model import FieldMarks, Model, fields
-from reconciler.core.observations import Ask, Capability, Facts, Present
+from reconciler.core.observations import Ask, Capability, Facts, Meaning, Present
 
 S = TypeVar("S", bound=Model)
 S_co = TypeVar("S_co", bound=Model, covariant=True)
@@ -144,6 +144,14 @@ def nothing(*_: Any) -> tuple[()]:
     return ()
 
 
+def always(*_: Any) -> bool:
+    return True
+
+
+def unknown(*_: Any) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Rule(Generic[S]):
     """`check` is pure and runs three times: at link (nothing seen), on the reachable end state of a plan, before each step."""
@@ -175,7 +183,10 @@ class Kind(Generic[S, T]):
     singleton: bool = False  # a host can have only one: its id has no name
     known: tuple[str, ...] = ()  # names that Windows brings: may be referred to, never declared (Default Switch)
     keep: bool = False  # gone from YAML means forget, unless told to delete
-    plane: Plane = Plane.HOST
+    plane: Plane = Plane.HOST  # where record and absence come from; calls have a plane of their own
+    tag: Callable[[T, Mapping[str, str]], AnyCall] | None = None  # writes all tags and nothing else, where the record lies on the resource
+    restart: Callable[[S], bool] = always  # whether what takes effect after a restart may have one
+    explain: Callable[[CallError], Meaning | None] = unknown
 
     @property
     def name(self) -> str:

@@ -85,8 +85,8 @@ class Capability:
 
 
 @dataclass(frozen=True, slots=True)
-class Terminal:
-    """Doing the same again would give the same: the code, what it means, and what a person can do."""
+class Meaning:
+    """What went wrong, in words: a code that is explained, what it means, and what a person can do."""
 
     code: str
     message: str
@@ -112,7 +112,7 @@ class Present(Generic[T]):
     """It is there, like this. A field of the state that is None does not exist yet; `unseen` says why a field cannot be read now.
 
     `tainted`: only a replace helps, and why. `reboot`: what is seen takes effect after a restart, and why.
-    `busy`: the service is at work on it, and at what. `terminal`: it failed, and would fail again.
+    `busy`: the service is at work on it, and at what. `terminal`: it failed, and doing the same again would give the same.
     `tagged`: our record, where it lies on the resource. `recordless`: no record of it can be kept anywhere.
     `awaits`: which status asked for the restart; once a restart was made for it, no other is.
     """
@@ -122,7 +122,7 @@ class Present(Generic[T]):
     tainted: str | None = None
     reboot: str | None = None
     busy: str | None = None
-    terminal: Terminal | None = None
+    terminal: Meaning | None = None
     tagged: Tagged | None = None
     recordless: bool = False
     awaits: str = ""

@@ -9,6 +9,7 @@ from datetime import timedelta
 from reconciler.core.kinds import Disruption, Registry
 from reconciler.core.plan import SpecsInfo
 from reconciler.core.transport import Clock, Connect, Secrets
+from reconciler.engine.quotas import Quotas
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Environment:
     by: str = ""
     at_once: int = 32  # hosts at a time
     deadline: timedelta = timedelta(minutes=3)  # one look at one host
+    quotas: Quotas = field(default_factory=Quotas)
 
 
 @dataclass(frozen=True, slots=True)

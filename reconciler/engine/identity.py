@@ -15,6 +15,8 @@ from reconciler.core.transport import Hello
 
 def verify(host: Host, hello: Hello) -> None:
     """First contact: the computer's name is the declared one. Later: name and BIOS UUID are those on record. Raises WrongMachine."""
+    if not host.connected:
+        return  # its resource id names the VM, and nothing is on record there
     name = hello.facts.computer_name
     record = _on_record(hello)
     if record is not None and (record["host"] or host.name).casefold() != host.name.casefold():
@@ -24,6 +26,16 @@ def verify(host: Host, hello: Hello) -> None:
     for what, now, then in _prints(hello, record or {}):
         if now.casefold() != then.casefold():
             raise WrongMachine(f"another machine answers as {name}: its {what} is {now}, ours on record is {then}")
+    azure = hello.facts.azure
+    if azure is not None and hello.facts.uuid and not _one(azure.vm_id, hello.facts.uuid):
+        raise WrongMachine(f"{name} has the BIOS UUID {hello.facts.uuid}, and Azure's VM {azure.id} has {azure.vm_id}: two machines; nothing was asked or done")
+
+
+def _one(vm_id: str, uuid: str) -> bool:
+    """Whether Azure's id of a VM and a BIOS UUID are one machine's; firmware may give the first three groups byte by byte (unverified)."""
+    first, second, third, *rest = uuid.casefold().split("-") if uuid.count("-") == 4 else (uuid.casefold(), "", "")
+    turned = ["".join(group[n : n + 2] for n in range(len(group) - 2, -1, -2)) for group in (first, second, third)]
+    return vm_id.casefold() in (uuid.casefold(), "-".join((*turned, *rest)))
 
 
 def _prints(hello: Hello, record: Mapping[str, str]) -> Iterable[tuple[str, str, str]]:
