@@ -47,6 +47,7 @@ class Estate:
     _written: int = 0
     _texts: dict[Path, str] = field(default_factory=dict)  # what each file holds
     _lock: int | None = None
+    _settling: bool = False
 
     @classmethod
     def new(cls, path: Path | str | None = None, hosts: Iterable[HostWish] = (), start: datetime = EPOCH) -> Estate:
@@ -79,6 +80,9 @@ class Estate:
             machine = Machine.from_json(estate._read(file))
             machine.site = estate.site
             estate.machines[machine.name] = machine
+        for vm in estate.azure.vms.values():
+            if vm.machine in estate.machines:
+                estate.put_in_azure(vm.machine)
         log = folder / "log.jsonl"
         if log.exists():
             estate.records = [json.loads(line) for line in _whole_lines(log)]
@@ -98,17 +102,23 @@ class Estate:
         machine = self.machines.get(name)
         if machine is None:
             raise EstateError(f"the estate has no host {name}")
-        self.settle_azure()
         timeline.settle(machine, self.clock.now())
         return machine
 
-    def settle_azure(self) -> None:
-        """What Azure's operations did until now has happened, on the hosts too."""
-        if any(operation.status == "InProgress" for operation in self.azure.operations.values()):
+    def put_in_azure(self, name: str) -> None:
+        """The host is a VM of the emulated Azure: whoever looks at it sees what Azure did to it until now."""
+        self.machines[name].above = self._settle_azure
+
+    def _settle_azure(self) -> None:
+        if not self._settling and any(operation.status == "InProgress" for operation in self.azure.operations.values()):
             from reconciler.emulator.arm.settling import settle  # it works on an estate
             from reconciler.emulator.arm.world import World
 
-            settle(World(self))
+            self._settling = True
+            try:
+                settle(World(self))
+            finally:
+                self._settling = False
 
     # --- the log
 

@@ -6,7 +6,7 @@ Built by `skus.build`, asked and changed by the cmdlet functions, saved by `esta
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -96,6 +96,7 @@ class Machine:
     due: list[Due] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     site: Site = field(default_factory=Site, metadata={"transient": True})
+    above: Callable[[], None] | None = field(default=None, compare=False, repr=False, metadata={"transient": True})  # what works on it from outside, until now
 
     # --- identity and time
 

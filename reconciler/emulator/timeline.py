@@ -21,6 +21,8 @@ PENDING_KEY = "HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Component Bas
 
 def settle(machine: Machine, at: datetime) -> None:
     """Brings the machine up to `at`; what was due until then has happened, in its order. Time never goes back."""
+    if machine.above is not None:
+        machine.above()
     if at <= machine.now and not machine.due:
         return
     while machine.due and machine.due[0].at <= at:

@@ -46,6 +46,8 @@ def vm(
     host = estate.machines.get(machine)
     vm_id = host.uuid.lower() if host is not None else str(uuid.uuid5(NAMESPACE, f"vm/{identity}/{group}/{name}".lower()))
     held = Vm(f"{_head(identity, group)}/virtualMachines/{name}", location, size, vm_id, os=os, security=security, machine=machine if host else "")
+    if held.machine:
+        estate.put_in_azure(held.machine)
     held.computer_name = name[:15]
     held.created = estate.clock.now()
     cloud.vms[held.id.lower()] = held

@@ -56,6 +56,14 @@ def get_adapter(machine: Machine, bound: Bound) -> Iterator[Mapping[str, Any]]:
     yield from select(machine, bound, rows, "MSFT_NetAdapter", FILTERS)
 
 
+@cmdlet("Get-NetAdapterRdma", "unverified: which properties; rows are of adapters with RDMA only")
+def get_rdma(machine: Machine, bound: Bound) -> Iterator[Mapping[str, Any]]:
+    rows = [row(a) | {"Enabled": a.status == "Up", "OperationalState": a.status == "Up"} for a in machine.adapters if a.rdma]
+    shown = ("Name", "InterfaceDescription", "ifAlias", "InterfaceAlias", "ifDesc", "Enabled", "OperationalState")
+    for found in select(machine, bound, rows, "MSFT_NetAdapterRdmaSettingData", FILTERS):
+        yield {name: found[name] for name in shown}
+
+
 def _found(machine: Machine, bound: Bound) -> Iterator[Adapter]:
     for found in select(machine, bound, [row(a) for a in machine.adapters], "MSFT_NetAdapter", FILTERS):
         adapter = machine.adapter_at(found["InterfaceIndex"])

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from reconciler.emulator.arm import building
+from reconciler.emulator.arm.model import Vm
 from reconciler.emulator.arm.transport import Transport
 from reconciler.emulator.estate import Estate
 from reconciler.emulator.skus import HostWish
@@ -32,9 +33,18 @@ class Azure:
     """`status`, `headers` and `answer` are of the last request."""
 
     def __init__(self, size: str = "Standard_HB120rs_v3", *, linked: bool = False, **more: Any) -> None:
-        self.estate = Estate.new(None, [HostWish("hpc-01", platform="azure")] if linked else [])
-        self.vm = building.vm(self.estate, "hpc-01", size=size, machine="hpc-01", **more)
-        self.cloud = self.estate.azure
+        estate = Estate.new(None, [HostWish("hpc-01", platform="azure")] if linked else [])
+        self._begin(estate, building.vm(estate, "hpc-01", size=size, machine="hpc-01", **more))
+
+    @classmethod
+    def over(cls, estate: Estate, vm: Vm) -> Azure:
+        """The same short forms for an estate that is there."""
+        azure = cls.__new__(cls)
+        azure._begin(estate, vm)
+        return azure
+
+    def _begin(self, estate: Estate, vm: Vm) -> None:
+        self.estate, self.vm, self.cloud = estate, vm, estate.azure
         self.transport = Transport(self.estate)
         self.principal = "edge"
         self.token: str | None = self.transport.token()
