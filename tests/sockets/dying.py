@@ -18,11 +18,12 @@ import pytest
 
 from reconciler.core.transport import Target, Writer
 from reconciler.emulator.clock import EstateClock
+from reconciler.emulator.controller import Killed, Point
 from reconciler.emulator.estate import Estate
 from reconciler.emulator.winrm import Endpoint
 from reconciler.emulator.winrm.endpoint import WATCH
 from reconciler.hosts.connect import connections
-from reconciler.hosts.emulated import Killed, Point, about
+from reconciler.hosts.emulated import about
 from reconciler.hosts.winrm.channel import WinrmChannel
 from reconciler.hosts.winrm.line import Line, Output
 from reconciler.secrets import Vault

@@ -14,9 +14,9 @@ from functools import cache, partial
 import anyio
 import pytest
 
+from reconciler.emulator.controller import Killed, Point
 from reconciler.emulator.winrm import serve
 from reconciler.engine.planfile import save
-from reconciler.hosts.emulated import Killed, Point
 from reconciler.secrets import Vault
 from tests.engine.lab import FLEET, Lab, lab
 from tests.engine.test_crash import EFFECTS, MAIN, SECRET, resumes
