@@ -18,11 +18,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import anyio
-
 from reconciler.cli.git import specs_info
 from reconciler.cli.hints import Said
 from reconciler.cli.options import Common, Output, Selection
+from reconciler.cli.reach import emulated, real
 from reconciler.cli.screen import Screen
 from reconciler.cli.wallclock import WallClock
 from reconciler.core.diagnostics import Diagnostic, error
@@ -35,7 +34,6 @@ from reconciler.emulator.estate import Estate, EstateError
 from reconciler.engine.environment import Environment, Scope
 from reconciler.engine.link import Linked, link
 from reconciler.engine.planning import hosts_in, unknown_targets
-from reconciler.hosts.emulated import connect
 from reconciler.kinds import registry
 from reconciler.manifests import Lines, load, sources
 from reconciler.rules import RULES, WORDS
@@ -134,20 +132,15 @@ class Session:
                 yield Environment(self.registry, reach, self.vault, clock, naming(clock), by())
             return
         with self.estate() as estate:
-            yield Environment(self.registry, connect(estate, estate.clock, secrets=self.vault), self.vault, estate.clock, naming(estate.clock), by())
+            yield Environment(self.registry, emulated(estate, self.vault), self.vault, estate.clock, naming(estate.clock), by())
 
     @contextmanager
     def _real(self) -> Iterator[Connect]:
-        """Real hosts, each by its connection; what was kept of sessions is ended afterwards."""
-        if all(host.connection == Connection() for host in self.manifest.hosts.values()):
+        """Real hosts, each by its connection."""
+        if all(host.connection == Connection() and host.azure is None for host in self.manifest.hosts.values()):
             raise Refused([NO_CONNECTION])
-        from reconciler.hosts.connect import Connections, Options, by_transport  # with it comes pywinrm: a fifth of a second
-
-        reach = Connections(self.vault, WallClock(), Options(journal=state_folder() / "shells"))
-        try:
-            yield by_transport({"winrm": reach})
-        finally:
-            anyio.run(reach.aclose)
+        with real(self.vault, WallClock()) as reach:
+            yield reach
 
     @contextmanager
     def estate(self) -> Iterator[Estate]:
@@ -163,11 +156,6 @@ class Session:
 
 def _nowhere(_: Any) -> Any:
     raise Refused([NO_CONNECTION])
-
-
-def state_folder() -> Path:
-    """Where this product keeps what is of this machine only."""
-    return Path(os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".local" / "state") / "edge-reconciler"
 
 
 def naming(clock: Clock) -> Callable[[], str]:

@@ -143,6 +143,20 @@ class Writer(Reader, Protocol):
 Connect: TypeAlias = Callable[[Target], AbstractAsyncContextManager[Writer]]
 
 
+def by_plane(host: Connect, arm: Callable[[], Connect]) -> Connect:
+    """One way for both planes. `arm` is made when first asked for: most fleets have nothing on Azure."""
+    made: list[Connect] = []
+
+    def connect(target: Target) -> AbstractAsyncContextManager[Writer]:
+        if target.plane is Plane.HOST:
+            return host(target)
+        if not made:
+            made.append(arm())
+        return made[0](target)
+
+    return connect
+
+
 class Secrets(Protocol):
     """Gives the value of a reference; raises SecretUnavailable. Values are registered with the scrubber before they are given."""
 

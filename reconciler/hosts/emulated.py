@@ -7,17 +7,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any
 
 from reconciler.core.calls import LedgerCall
 from reconciler.core.errors import Unreachable
 from reconciler.core.transport import Clock, Connect, Secrets, Target, Writer
 from reconciler.emulator import jobs
+from reconciler.emulator.controller import Controller, Cut, Exchange, Killed, Point, Tap
 from reconciler.emulator.estate import Estate
 from reconciler.emulator.faults import Fault
 from reconciler.emulator.invoker import Gone, Invoker
@@ -28,73 +27,10 @@ from reconciler.wire.requests import Request
 CONNECTING = timedelta(seconds=5)  # how long a dead address is tried
 
 
-class Killed(BaseException):
-    """The controller was killed here. Nothing that it wanted to do afterwards happens."""
-
-
 class NotEmulated(Unreachable):
     """The host is declared, and the estate was made before it was."""
 
     code = "HST011"
-
-
-class Point(StrEnum):
-    BEFORE = "before effect"  # nothing was sent
-    EXECUTED = "after effect"  # the host acted, its answer is lost
-    ANSWERED = "after answer"
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One request with its frames. `number` counts all exchanges of one `connect`, from 0; `what` says what it asked for."""
-
-    number: int
-    host: str
-    what: str
-
-
-Cut: TypeAlias = Callable[[Exchange, Point], None]
-Tap: TypeAlias = Callable[[Exchange, Sequence[str], str], None]  # exchange, lines, frames
-
-
-class Controller:
-    """What all connections of one controller share: the count of exchanges, and whether it is still alive."""
-
-    def __init__(self, estate: Estate, clock: Clock, secrets: Secrets, taps: Sequence[Tap], cut: Cut | None) -> None:
-        self.estate = estate
-        self.clock = clock
-        self.secrets = secrets
-        self.exchanges = 0
-        self.dead = False
-        self._taps = taps
-        self._cut = cut
-
-    def record(self, host: str, what: str, fields: Mapping[str, Any]) -> None:
-        """Notes in the estate's log what happened on a machine: that log, not this session, is what tests believe."""
-        self.estate.record(host, what, **fields)
-
-    def begin(self, host: str, request: Request) -> Exchange:
-        if self.dead:
-            raise Killed
-        exchange = Exchange(self.exchanges, host, about(request))
-        self.exchanges += 1
-        return exchange
-
-    def at(self, exchange: Exchange, point: Point) -> None:
-        """Asks the cut. Whatever it raises, the controller is dead from here on."""
-        if self.dead:
-            raise Killed
-        if self._cut is None:
-            return
-        try:
-            self._cut(exchange, point)
-        except BaseException:
-            self.dead = True
-            raise
-
-    def tapped(self, exchange: Exchange, texts: Sequence[str], frames: str) -> None:
-        for tap in self._taps:
-            tap(exchange, [self.secrets.scrub(text) for text in texts], self.secrets.scrub(frames))
 
 
 def about(request: Request) -> str:
@@ -133,7 +69,7 @@ class EmulatedChannel:
 
     async def exchange(self, request: Request, texts: Sequence[str], deadline: timedelta) -> str:
         """One request and its answer. What the host did by then is kept: a controller that is killed undoes nothing."""
-        exchange = self._controller.begin(self._machine.name, request)
+        exchange = self._controller.begin(self._machine.name, about(request))
         try:
             return await self._exchanged(exchange, request, texts, deadline)
         finally:
@@ -194,13 +130,17 @@ class EmulatedChannel:
 
 def connect(estate: Estate, clock: Clock, *, secrets: Secrets | None = None, taps: Sequence[Tap] = (), cut: Cut | None = None) -> Connect:
     """The way of one controller to the machines of `estate`."""
-    controller = Controller(estate, clock, secrets or NoSecrets(), taps, cut)
+    return reach(Controller(estate, clock, secrets or NoSecrets(), taps, cut))
+
+
+def reach(controller: Controller) -> Connect:
+    """The same for a controller that has other planes too."""
 
     @asynccontextmanager
     async def opened(target: Target) -> AsyncIterator[Writer]:
         channel = EmulatedChannel(controller, await _reach(controller, target))
         try:
-            yield await Session.open(channel, target, controller.secrets, clock)
+            yield await Session.open(channel, target, controller.secrets, controller.clock)
         finally:
             channel.close()
 

@@ -16,7 +16,7 @@ from tests.cli.conftest import Reconcile
 KILLED = """
 import os, signal, sys
 from reconciler.cli.main import run
-from reconciler.hosts.emulated import Controller
+from reconciler.emulator.controller import Controller
 
 begin = Controller.begin
 

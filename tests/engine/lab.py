@@ -13,12 +13,14 @@ from typing import Any
 
 import anyio
 
+from reconciler.cli.reach import emulated
 from reconciler.cli.wishes import web
 from reconciler.cli.wishes import wishes as wished
 from reconciler.core.diagnostics import Severity
 from reconciler.core.kinds import Registry
 from reconciler.core.plan import Plan
 from reconciler.core.transport import Connect
+from reconciler.emulator.controller import Cut
 from reconciler.emulator.estate import Estate
 from reconciler.emulator.skus import HostWish
 from reconciler.engine.apply import apply
@@ -26,7 +28,6 @@ from reconciler.engine.environment import Environment, Limits, Request, Scope
 from reconciler.engine.events import Event, Happening, RunReport
 from reconciler.engine.link import Linked, link
 from reconciler.engine.planning import make_plan
-from reconciler.hosts.emulated import Cut, connect
 from reconciler.kinds import registry
 from reconciler.manifests import load
 from reconciler.rules import RULES, WORDS
@@ -72,7 +73,7 @@ class Lab:
     runs: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def connect(self) -> Connect:
-        return connect(self.estate, self.estate.clock, secrets=self.secrets, cut=self.cut)
+        return emulated(self.estate, self.secrets, cut=self.cut)
 
     def environment(self) -> Environment:
         return Environment(self.registry, self.connect(), self.secrets, self.estate.clock, lambda: f"r-{next(self.runs):04d}", self.by)

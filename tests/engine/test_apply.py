@@ -9,12 +9,12 @@ import anyio
 import pytest
 
 from reconciler.core.plan import Sight
+from reconciler.emulator.controller import Exchange, Point
 from reconciler.emulator.faults import Fault
 from reconciler.engine.environment import Limits
 from reconciler.engine.events import Happening
 from reconciler.engine.planfile import load, save
 from reconciler.engine.planning import desired_of, target_of
-from reconciler.hosts.emulated import Exchange, Point
 from tests.engine.lab import FLEET, Lab, host, lab, linked, symbols
 
 ROLE = "WindowsFeature/Hyper-V: {}\n"

@@ -17,11 +17,11 @@ import anyio
 import pytest
 
 from reconciler.core.plan import Plan
+from reconciler.emulator.controller import Exchange, Killed, Point
 from reconciler.emulator.estate import Estate
 from reconciler.engine.events import RunReport
 from reconciler.engine.link import Linked
 from reconciler.engine.planfile import load, save
-from reconciler.hosts.emulated import Exchange, Killed, Point
 from tests.engine.lab import FLEET, Lab, host, lab, symbols
 
 MAIN = (Path(__file__).parents[2] / "specs" / "azure.yaml").read_text(encoding="utf-8")

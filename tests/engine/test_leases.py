@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from reconciler.emulator.controller import Exchange, Point
 from reconciler.emulator.faults import Fault
 from reconciler.engine.events import Happening
 from reconciler.engine.planning import desired_of, target_of
-from reconciler.hosts.emulated import Exchange, Point
 from tests.engine.lab import FLEET, Lab, host, lab
 from tests.engine.test_crash import SMALL
 

@@ -17,11 +17,11 @@ from reconciler.core.changes import Changes
 from reconciler.core.kinds import Action, Kind, Registry
 from reconciler.core.plan import Plan
 from reconciler.core.snapshot import Snapshot
+from reconciler.emulator.controller import Exchange, Killed, Point
 from reconciler.emulator.faults import Fault
 from reconciler.engine.environment import Limits, Scope
 from reconciler.engine.planning import observe, plan_from
 from reconciler.engine.rehearse import Rehearsal
-from reconciler.hosts.emulated import Exchange, Killed, Point
 from reconciler.kinds import registry
 from reconciler.rules import RULES
 from tests.engine.lab import FLEET, HostWish, Lab, host, lab, linked, symbols

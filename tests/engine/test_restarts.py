@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from reconciler.core.kinds import Disruption
 from reconciler.core.plan import Verb
+from reconciler.emulator.controller import Exchange, Point
 from reconciler.emulator.faults import Fault
 from reconciler.engine.environment import Limits
 from reconciler.engine.events import Happening
-from reconciler.hosts.emulated import Exchange, Point
 from tests.engine.lab import FLEET, Lab, host, lab
 
 ROLE = "WindowsFeature/Hyper-V: {}\n"

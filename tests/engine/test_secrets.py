@@ -11,8 +11,8 @@ import pytest
 
 from reconciler.core.calls import Secret
 from reconciler.core.errors import SecretUnavailable
+from reconciler.emulator.controller import Exchange, Killed, Point
 from reconciler.engine.events import Happening
-from reconciler.hosts.emulated import Exchange, Killed, Point
 from reconciler.secrets import Vault
 from tests.engine.lab import FLEET, Lab, lab, linked, symbols
 

@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 from reconciler.cli.wishes import web
 from reconciler.core.diagnostics import Severity
 from reconciler.core.plan import Plan, Verb
+from reconciler.emulator.controller import Cut, Exchange, Killed, Point
 from reconciler.emulator.estate import Estate
 from reconciler.emulator.faults import Fault
 from reconciler.emulator.skus import AdapterWish, HostWish
 from reconciler.engine.environment import Limits
 from reconciler.engine.events import RunReport
 from reconciler.engine.link import Linked, link
-from reconciler.hosts.emulated import Cut, Exchange, Killed, Point
 from reconciler.manifests import load
 from reconciler.secrets import Vault
 from tests.engine.lab import FLEET, REGISTRY, Lab, folder, host, symbols

@@ -14,10 +14,11 @@ from reconciler.core.calls import Cmdlet, Good, LedgerCall, Out, Program, Secret
 from reconciler.core.errors import Fenced, LeaseHeld, TransportError, Unreachable, WireError, WrongMachine
 from reconciler.core.resources import Host
 from reconciler.core.transport import Job, Target, Writer
+from reconciler.emulator.controller import Cut, Exchange, Killed, Point
 from reconciler.emulator.estate import Estate
 from reconciler.emulator.faults import Fault
 from reconciler.emulator.skus import HostWish
-from reconciler.hosts.emulated import Cut, Exchange, Killed, Point, connect
+from reconciler.hosts.emulated import connect
 from reconciler.hosts.session import LoggedSecret
 from reconciler.secrets import Vault
 

@@ -23,6 +23,7 @@ from reconciler.core.canonical import canonical
 from reconciler.core.capabilities import WORDS as PROOFS
 from reconciler.core.kinds import Disruption
 from reconciler.core.plan import Plan, Verb, subsequence
+from reconciler.emulator.controller import Exchange, Point
 from reconciler.emulator.estate import Estate
 from reconciler.emulator.faults import Fault
 from reconciler.emulator.lease import STORE
@@ -33,7 +34,6 @@ from reconciler.engine.planfile import save
 from reconciler.engine.planjson import plan_json
 from reconciler.engine.planning import desired_of, target_of
 from reconciler.engine.vocabulary import RESTART
-from reconciler.hosts.emulated import Exchange, Point
 from reconciler.kinds.eflow_vm import FETCH
 from reconciler.rules import WORDS
 from reconciler.secrets import Vault

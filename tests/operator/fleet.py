@@ -17,6 +17,7 @@ from reconciler import kinds
 from reconciler.core.kinds import Registry
 from reconciler.core.resources import Host
 from reconciler.core.transport import Target, Writer
+from reconciler.emulator.controller import Cut
 from reconciler.emulator.estate import Estate
 from reconciler.emulator.lease import STORE, current, uptime
 from reconciler.emulator.skus import HostWish
@@ -24,7 +25,7 @@ from reconciler.engine.apply import apply
 from reconciler.engine.environment import Environment, Request
 from reconciler.engine.link import Linked, link
 from reconciler.engine.planning import make_plan
-from reconciler.hosts.emulated import Cut, connect
+from reconciler.hosts.emulated import connect
 from reconciler.manifests import load
 from reconciler.operator.events import Watched, WatchEvent
 from reconciler.operator.loop import WatchEnd, watch

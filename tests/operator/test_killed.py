@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.hosts.emulated import Exchange, Killed, Point
+from reconciler.emulator.controller import Exchange, Killed, Point
 from reconciler.operator.events import Watched
 from reconciler.operator.loop import watch
 from tests.operator.fleet import QUARTER, Fleet

@@ -15,10 +15,11 @@ import anyio
 import pytest
 
 from reconciler.core.transport import Target, Writer
+from reconciler.emulator.controller import Exchange
 from reconciler.emulator.winrm import serve
 from reconciler.emulator.winrm.endpoint import WATCH
 from reconciler.hosts.connect import connections
-from reconciler.hosts.emulated import Exchange, connect
+from reconciler.hosts.emulated import connect
 from reconciler.hosts.winrm.channel import WinrmChannel
 from reconciler.secrets import Vault
 from reconciler.wire.frames import FrameReader
