@@ -1,4 +1,5 @@
-"""`make bench`: how fast manifests load, how fast a fleet is planned, how much is said to a host; each beside its goal.
+"""`make bench`: how fast manifests load, how fast a fleet is planned, how much is said to a host and what that costs on the wire, each
+beside its goal.
 
 Every measurement runs in a process of its own (`measuring/figures.py`) and counts seconds of CPU, so that other work on the
 machine costs little. `--quick` measures small fleets, for a look while working. A goal that is not met is marked; the exit
@@ -16,6 +17,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.measuring import wiresections
+from scripts.measuring.rows import Row, Section, below, lines
+from scripts.measuring.served import FORKS, STATED
+
 ROOT = Path(__file__).resolve().parents[1]
 HELP = (sys.executable, "-c", "from reconciler.cli.main import main; main()", "--help")
 MIB_FOR_PLAN = 1536
@@ -26,34 +31,19 @@ GROWTH = 11  # ten times the hosts
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is measured: hosts loaded, hosts planned (and a tenth of them), hosts emulated, times that help is asked."""
+    """How much is measured: hosts loaded, planned (and a tenth of them), emulated, counted on the wire, read, swept; times that help is asked."""
 
     load: int = 2000
     plan: int = 10_000
     emulated: int = 3
     help: int = 10
+    wire: int = 3
+    reads: int = 20
+    sweep: int = 200
 
 
 FULL = Sizes()
-QUICK = Sizes(load=50, plan=200, emulated=1, help=3)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One printed figure. `met` None: there is no goal, or not for this size."""
-
-    name: str
-    value: float
-    unit: str
-    goal: str = ""
-    met: bool | None = None
-    digits: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    title: str
-    rows: tuple[Row, ...]
+QUICK = Sizes(load=50, plan=200, emulated=1, help=3, wire=1, reads=2, sweep=10)
 
 
 def main(words: list[str]) -> int:
@@ -71,7 +61,10 @@ def measured(sizes: Sizes) -> Iterable[Section]:
     yield load_section(sizes)
     yield plan_section(sizes)
     yield hosts_section(sizes)
-    yield Section("command line", (_below("reconcile --help, fastest of " + str(sizes.help), _help(sizes.help), "s", SECONDS_FOR_HELP, 3),))
+    yield wiresections.counted_section(sizes.wire, figures("wire", sizes.wire))
+    yield wiresections.sweep_section(sizes.sweep, figures("sweep", sizes.sweep))
+    yield wiresections.reads_section(FORKS, STATED, figures("reads", sizes.reads), whole=sizes == FULL)
+    yield Section("command line", (below("reconcile --help, fastest of " + str(sizes.help), _help(sizes.help), "s", SECONDS_FOR_HELP, 3),))
 
 
 def load_section(sizes: Sizes) -> Section:
@@ -97,10 +90,10 @@ def plan_section(sizes: Sizes) -> Section:
     rows = (
         Row("link and rules", large["link"], "s"),
         Row("plan from snapshots", large["plan"], "s"),
-        _below("together", took, "s", SECONDS_FOR_PLAN) if whole else Row("together", took, "s"),
+        below("together", took, "s", SECONDS_FOR_PLAN) if whole else Row("together", took, "s"),
         Row("together, a host", took / sizes.plan * 1000, "ms", digits=2),
         Row(f"together, against {sizes.plan // 10:,} hosts", took / before, "times", f"at most {GROWTH}", took / before <= GROWTH if whole else None),
-        _below("peak of memory, manifests and snapshots included", large["peak"], "MiB", MIB_FOR_PLAN, 0)
+        below("peak of memory, manifests and snapshots included", large["peak"], "MiB", MIB_FOR_PLAN, 0)
         if whole
         else Row("peak of memory, manifests and snapshots included", large["peak"], "MiB", digits=0),
         Row("peak of memory before link", large["before"], "MiB", digits=0),
@@ -126,10 +119,6 @@ def hosts_section(sizes: Sizes) -> Section:
     return Section(f"what is said to an emulated host of {found['steps']:.0f} steps", rows)
 
 
-def _below(name: str, value: float, unit: str, goal: float, digits: int = 1) -> Row:
-    return Row(name, value, unit, f"under {goal:,g}", value < goal, digits)
-
-
 def figures(name: str, hosts: int) -> dict[str, float]:
     """One measurement in its own process; its error is ours."""
     done = subprocess.run([sys.executable, "-m", "scripts.measuring.figures", name, str(hosts)], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
@@ -145,14 +134,6 @@ def _help(times: int) -> float:
         subprocess.run(HELP, cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
         took.append(time.perf_counter() - start)
     return min(took)
-
-
-def lines(section: Section) -> list[str]:
-    out = [section.title]
-    for row in section.rows:
-        goal = f"goal: {row.goal}{'' if row.met is None else ', met' if row.met else ', NOT MET'}" if row.goal else ""
-        out.append(f"  {row.name:<58}{row.value:>12,.{row.digits}f} {row.unit:<12}{goal}".rstrip())
-    return [*out, ""]
 
 
 if __name__ == "__main__":

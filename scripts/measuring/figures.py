@@ -1,11 +1,12 @@
 """One measurement a process: `python -m scripts.measuring.figures NAME HOSTS` prints its figures as JSON.
 
-Called by `scripts/bench.py`, which knows goals and units. A process of its own keeps the peak of memory and the heap of one
+Called by `scripts.bench`, which knows goals and units. A process of its own keeps the peak of memory and the heap of one
 measurement out of the others. Times are seconds of CPU: other work on the machine must not count.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import resource
 import sys
@@ -144,11 +145,24 @@ def _counted(records: Iterable[Mapping[str, Any]]) -> Figures:
     return dict(count)
 
 
+def _from(module: str, name: str) -> Callable[[int], Figures]:
+    """A measurement of another module, whose imports must not weigh upon the memory of the others."""
+
+    def measure(hosts: int) -> Figures:
+        found: Figures = getattr(importlib.import_module(f"scripts.measuring.{module}"), name)(hosts)
+        return found
+
+    return measure
+
+
 MEASUREMENTS: Mapping[str, Callable[[int], Figures]] = {
     "load": measure_load,
     "plan": measure_plan,
     "secrets": measure_secrets,
     "hosts": measure_hosts,
+    "wire": _from("wire", "measure_wire"),
+    "sweep": _from("wire", "measure_sweep"),
+    "reads": _from("reads", "measure_reads"),
 }
 
 if __name__ == "__main__":
