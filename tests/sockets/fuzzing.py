@@ -40,20 +40,8 @@ class Layer(StrEnum):
     HTTP = "http"
 
 
-SNIPPETS = (b"", b"\0", b"<", b">", b"&", b'"', b"'", b"{", b"}", b"[", b"\xff\xfe", b"\r\n", b"\n", b"9" * 40, b"-1", b"null", b"NaN", b"1e999", b"\xc3\xa9")
-SNIPPETS += (
-    b"<!DOCTYPE a>",
-    b"&#0;",
-    b"]]>",
-    b"\n#HV",
-    b"\n#HZ",
-    b"Content-Length: 5\r\n",
-    b"\x1b[2J",
-    b'{"$dtu":"x"}',
-    b"A" * 5000,
-    b"--Encrypted Boundary",
-    b"=",
-)
+SNIPPETS = [b"\0", b"<", b">", b"&", b'"', b"'", b"{", b"}", b"[", b"\xff\xfe", b"\r\n", b"\n", b"9" * 40, b"-1", b"null", b"NaN", b"1e999", b"\xc3\xa9"]
+SNIPPETS += [b"<!DOCTYPE a>", b"&#0;", b"]]>", b"\n#HV", b"\n#HZ", b"Content-Length: 5\r\n", b"\x1b[2J", b'{"$dtu":"x"}', b"A" * 5000, b"--Encrypted Boundary"]
 DEADLINE = timedelta(seconds=0.5)
 SHUT = 0.9  # chance that what was mutated is the last word; else more is waited for, until the deadline
 PATIENCE = 30.0  # seconds after which a session counts as one that hangs; its own deadlines are below two

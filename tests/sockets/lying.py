@@ -6,7 +6,7 @@ serve(estate, launchers=[lying({"edge-02": lie})])
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -48,7 +48,7 @@ def lying(lies: Mapping[str, Lie], stderr: Mapping[str, bytes] = {}) -> Launcher
     return launch
 
 
-def _answering(session: Session, lie: Lie, stderr: bytes) -> Callable[[str, Console], Any]:
+def _answering(session: Session, lie: Lie, stderr: bytes) -> Callable[[str, Console], Coroutine[Any, Any, bool]]:
     async def answer(text: str, console: Console) -> bool:
         said = lie(json.loads(text), await session._invoker.line(text))
         console.err(stderr)

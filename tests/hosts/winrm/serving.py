@@ -72,7 +72,8 @@ class Served:
 def options(estate: Estate, **given: Any) -> Options:
     """Threads of our own limiter hold the estate's time while they wait for a socket."""
     given.setdefault("setup", Setup(probe=0.02, grace=1.0, pauses=(0.05,)))
-    return Options(workers=Workers(anyio.CapacityLimiter(16), estate.clock.held), **given)
+    given.setdefault("workers", Workers(anyio.CapacityLimiter(16), estate.clock.held))
+    return Options(**given)
 
 
 @asynccontextmanager
