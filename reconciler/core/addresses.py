@@ -33,12 +33,12 @@ def ip(text: str) -> IPv4Address | IPv6Address:
     return ip_address(text)
 
 
+LENGTHS = {(1 << 32) - (1 << 32 - length): length for length in range(33)}  # mask → prefix length
+
+
 @lru_cache(maxsize=SEVERAL_HOSTS)
 def _masked(address: int, mask: int) -> IPv4Network | None:
-    try:
-        return IPv4Network(f"{IPv4Address(address)}/{IPv4Address(mask)}")
-    except ValueError:
-        return None
+    return IPv4Network((address, LENGTHS[mask])) if mask in LENGTHS and address & mask == address else None
 
 
 def masked(address: IPv4Address, mask: IPv4Address) -> IPv4Network | None:

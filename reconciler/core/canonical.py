@@ -39,11 +39,12 @@ def plain(value: Any) -> Any:  # noqa: C901 - one case a type
         case IPv4Interface() | IPv4Address() | IPv4Network():
             return str(value)
         case BaseModel():
-            return {name: plain(item) for name, item in sorted(value.__dict__.items()) if item is not None}
+            set_ = value.__dict__
+            return {name: item if type(item) in AS_IS else plain(item) for name in sorted(set_) if (item := set_[name]) is not None}
         case Mapping():
-            return {str(key): plain(item) for key, item in sorted(value.items(), key=lambda pair: str(pair[0]))}
+            return {str(key): item if type(item) in AS_IS else plain(item) for key, item in sorted(value.items(), key=lambda pair: str(pair[0]))}
         case list() | tuple():
-            return [plain(item) for item in value]
+            return [item if type(item) in AS_IS else plain(item) for item in value]
         case set() | frozenset():
             return sorted((plain(item) for item in value), key=str)
         case Secret():

@@ -58,6 +58,9 @@ def _declarable(name: SeenName) -> SeenName:
 WindowsName = Annotated[SeenName, AfterValidator(_declarable)]
 
 
+_DASHED = re.compile(r"[0-9A-F]{2}(?:-[0-9A-F]{2}){5}")
+
+
 class MacAddress(str):
     """Six octets, kept as upper-case hex with dashes: the four spellings of Windows are one value (windows-outputs trap 13)."""
 
@@ -65,7 +68,10 @@ class MacAddress(str):
 
     @classmethod
     def read(cls, text: str) -> MacAddress:
-        digits = re.sub(r"[-:.\s]", "", text).upper()
+        upper = text.upper()
+        if _DASHED.fullmatch(upper):
+            return cls(upper)  # as DHCP and EFLOW show it
+        digits = re.sub(r"[-:.\s]", "", upper)
         if not re.fullmatch(r"[0-9A-F]{12}", digits):
             raise ValueError("a MAC address has twelve hex digits, for example 00-15-5D-01-02-03")
         return cls("-".join(digits[i : i + 2] for i in range(0, 12, 2)))

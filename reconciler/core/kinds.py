@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import IntEnum, StrEnum
+from functools import wraps
 from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -24,6 +25,7 @@ from reconciler.core.observations import Ask, Capability, Facts, Meaning, Presen
 S = TypeVar("S", bound=Model)
 S_co = TypeVar("S_co", bound=Model, covariant=True)
 T = TypeVar("T", bound=Model)
+T_read = TypeVar("T_read")
 
 
 class Disruption(IntEnum):
@@ -138,6 +140,19 @@ class World(Protocol):
 
     def answer(self, ask: Ask) -> Answer:
         """The answer to one of the rule's own asks."""
+
+    def once(self, read: Callable[[World], T_read]) -> T_read:
+        """What `read` makes of this world, worked out once for all rules; see the decorator of this name."""
+
+
+def once(read: Callable[[World], T_read]) -> Callable[[World], T_read]:
+    """For what many rules read of one world: a pure function of a module, whose result nobody changes."""
+
+    @wraps(read)
+    def known(world: World) -> T_read:
+        return world.once(read)
+
+    return known
 
 
 def nothing(*_: Any) -> tuple[()]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 
 from reconciler.core.calls import Later
@@ -43,12 +44,12 @@ class Verb(StrEnum):
     def word(self) -> str:
         return self.name.lower()
 
-    @property
+    @cached_property  # asked of a verb sixty times a host
     def acts(self) -> bool:
         """Whether it changes the host beyond our own record."""
         return self in (Verb.CREATE, Verb.UPDATE, Verb.REPLACE, Verb.DELETE, Verb.AGAIN)
 
-    @property
+    @cached_property
     def records(self) -> bool:
         """Whether it writes our record and nothing else."""
         return self in (Verb.ADOPT, Verb.FORGET)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from reconciler.core.calls import Answer
 from reconciler.core.ids import Key
-from reconciler.core.kinds import Declared, NotSeen, Registry
+from reconciler.core.kinds import Declared, NotSeen, Registry, World
 from reconciler.core.observations import Ask, Facts
 from reconciler.core.resources import Host, Resource
 
 SERVERS = {14393: "server-2016", 17763: "server-2019", 20348: "server-2022", 26100: "server-2025"}
 FIRST_BUILD_OF_11 = 22000
+T = TypeVar("T")
 NO_FORMER: Mapping[str, Key] = MappingProxyType({})
 
 
@@ -70,6 +71,7 @@ class HostWorld:
         self.by_id = {str(resource.id): resource for resource in resources}
         self._declared: dict[str, list[DeclaredResource]] = {}
         self._states: dict[str, Mapping[Key, Any]] = {}
+        self._read: dict[Callable[[World], Any], Any] = {}
         for resource in resources:
             self._declared.setdefault(resource.kind, []).append(DeclaredResource(str(resource.id), resource.name, resource.spec, resource))
 
@@ -111,6 +113,12 @@ class HostWorld:
 
     def answer(self, ask: Ask) -> Answer:
         return self._look().answer(ask)
+
+    def once(self, read: Callable[[World], T]) -> T:
+        if read not in self._read:
+            self._read[read] = read(self)
+        found: T = self._read[read]
+        return found
 
     def _look(self) -> Seen:
         if self._seen is None:

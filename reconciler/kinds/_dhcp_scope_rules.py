@@ -6,14 +6,14 @@ Sources: eflow-domain 1.8, 3 (rows 9 to 11) and 9 (problems 3 and 5).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from reconciler.core.addresses import masked
 from reconciler.core.calls import Later
 from reconciler.core.diagnostics import Severity
-from reconciler.core.kinds import Declared, Finding, Rule, World
+from reconciler.core.kinds import Declared, Finding, Rule, World, once
 
 
 def _network(declared: Declared[Any]) -> IPv4Network | None:
@@ -24,11 +24,9 @@ def _network(declared: Declared[Any]) -> IPv4Network | None:
     return masked(scope, mask)
 
 
-def _placed(world: World) -> Iterator[tuple[Declared[Any], IPv4Network]]:
-    for declared in world.declared("DhcpScope"):
-        network = _network(declared)
-        if network is not None:
-            yield declared, network
+@once
+def _placed(world: World) -> tuple[tuple[Declared[Any], IPv4Network], ...]:
+    return tuple((declared, network) for declared in world.declared("DhcpScope") if (network := _network(declared)) is not None)
 
 
 def _no_network(world: World) -> Iterable[Finding]:
@@ -57,11 +55,10 @@ def _range_backwards(world: World) -> Iterable[Finding]:
             )
 
 
-def _routers(world: World) -> Iterator[tuple[Declared[Any], IPv4Network, IPv4Address]]:
-    for declared, network in _placed(world):
-        router = declared.spec.router
-        if router is not None and not isinstance(router, Later):
-            yield declared, network, router
+@once
+def _routers(world: World) -> tuple[tuple[Declared[Any], IPv4Network, IPv4Address], ...]:
+    routers = ((declared, network, declared.spec.router) for declared, network in _placed(world))
+    return tuple((declared, network, router) for declared, network, router in routers if router is not None and not isinstance(router, Later))
 
 
 def _router_outside(world: World) -> Iterable[Finding]:

@@ -13,7 +13,7 @@ from reconciler.core.addresses import ipv4_interface, overlap
 from reconciler.core.calls import Later
 from reconciler.core.diagnostics import Severity
 from reconciler.core.ids import Key
-from reconciler.core.kinds import Declared, Finding, Rule, World
+from reconciler.core.kinds import Declared, Finding, Rule, World, once
 from reconciler.core.model import Existing
 from reconciler.kinds._host_network import ADDRESSES, host_adapter, is_host_adapter
 
@@ -26,12 +26,11 @@ def _key(declared: Declared[Any]) -> Key:
     return Key(str(declared.spec.name).casefold())
 
 
-def _prefixes(world: World) -> Iterable[tuple[Any, IPv4Network]]:
+@once
+def _prefixes(world: World) -> tuple[tuple[Any, IPv4Network], ...]:
     """Declared NATs whose prefix is known."""
-    for declared in world.declared("NatNetwork"):
-        prefix = declared.spec.internalIPInterfaceAddressPrefix
-        if not isinstance(prefix, Later):
-            yield declared, prefix
+    found = ((declared, declared.spec.internalIPInterfaceAddressPrefix) for declared in world.declared("NatNetwork"))
+    return tuple((declared, prefix) for declared, prefix in found if not isinstance(prefix, Later))
 
 
 def _second_nat(world: World) -> Iterable[Finding]:
@@ -80,7 +79,7 @@ def _overlapping_nats(world: World) -> Iterable[Finding]:
 
 
 def _twice_declared(world: World) -> Iterable[Finding]:
-    known = list(_prefixes(world))
+    known = _prefixes(world)
     for n, (declared, prefix) in enumerate(known):
         for other, taken in known[:n]:
             if overlap(prefix, taken):
@@ -102,10 +101,10 @@ def _overlapping_lan(world: World) -> Iterable[Finding]:
                 )
 
 
-def _host_addresses(world: World) -> Iterable[tuple[str, IPv4Interface]]:
-    for row in world.answer(ADDRESSES).objects:
-        if ":" not in str(row["IPAddress"]):
-            yield str(row["InterfaceAlias"]), ipv4_interface(f"{row['IPAddress']}/{row['PrefixLength']}")
+@once
+def _host_addresses(world: World) -> tuple[tuple[str, IPv4Interface], ...]:
+    rows = (row for row in world.answer(ADDRESSES).objects if ":" not in str(row["IPAddress"]))
+    return tuple((str(row["InterfaceAlias"]), ipv4_interface(f"{row['IPAddress']}/{row['PrefixLength']}")) for row in rows)
 
 
 def _own_adapter(declared: Declared[Any]) -> str:

@@ -144,9 +144,10 @@ def _address_elsewhere(world: World) -> Iterable[Finding]:
         address = declared.spec.ipAddress
         if address is None:
             continue
+        text = str(address.ip)
         for row in world.answer(ADDRESSES).objects:
             alias = str(row["InterfaceAlias"])
-            if str(row["IPAddress"]) == str(address.ip) and not is_host_adapter(alias):
+            if str(row["IPAddress"]) == text and not is_host_adapter(alias):
                 yield Finding(
                     declared.id,
                     "ipAddress",

@@ -24,7 +24,7 @@ from reconciler.core.ids import Key
 from reconciler.core.kinds import Action, Disruption, Finding, Kind, Rule, World, span
 from reconciler.core.model import HOW, IMMUTABLE, From, Model, Ref
 from reconciler.core.observations import Ask, Facts, Present
-from reconciler.kinds._later import text
+from reconciler.kinds._later import known, text
 
 GET = Cmdlet("Get-DhcpServerv4Reservation", ("ScopeId",))
 ADD = Cmdlet("Add-DhcpServerv4Reservation", ("ScopeId", "IPAddress", "ClientId", "Name", "Description"))
@@ -56,7 +56,7 @@ class DhcpReservationState(Model):
 
 
 def key(spec: DhcpReservation) -> Key:
-    return Key(f"{IPv4Address(spec.scopeId)}/{spec.ipAddress}")  # refuses what is only known later
+    return Key(f"{known(spec.scopeId)}/{spec.ipAddress}")
 
 
 def ask(keys: Collection[Key], facts: Facts) -> Iterable[Ask]:

@@ -26,7 +26,7 @@ from reconciler.core.kinds import Action, Disruption, Kind, span
 from reconciler.core.model import HOW, IMMUTABLE, KEYED, Existing, From, Model, Part, Ref
 from reconciler.core.observations import Ask, Facts, Present
 from reconciler.kinds._dhcp_scope_rules import RULES
-from reconciler.kinds._later import shown, text
+from reconciler.kinds._later import known, shown, text
 
 GET = Cmdlet("Get-DhcpServerv4Scope", ("ScopeId",))
 ADD = Cmdlet("Add-DhcpServerv4Scope", ("Name", "StartRange", "EndRange", "SubnetMask", "LeaseDuration", "State"))
@@ -86,7 +86,7 @@ class DhcpScopeState(Model):
 
 
 def key(spec: DhcpScope) -> Key:
-    return Key(str(IPv4Address(spec.scopeId)))  # refuses what is only known later
+    return Key(str(known(spec.scopeId)))
 
 
 SCOPES = Ask(GET(select=("ScopeId", "SubnetMask", "Name", "StartRange", "EndRange", "LeaseDuration", "State")), requires=DHCP_SERVER)

@@ -79,15 +79,19 @@ def key(spec: WindowsFeature) -> Key:
 
 
 def ask(keys: Collection[Key], facts: Facts) -> Iterable[Ask]:
-    if facts.is_client:
+    return _asks(tuple(sorted(keys)), facts.is_client)
+
+
+@lru_cache(maxsize=256)
+def _asks(keys: tuple[Key, ...], is_client: bool) -> tuple[Ask, ...]:
+    """The hosts of a fleet have few sets of features: each is asked for in words that are made once."""
+    if is_client:
         select = ("FeatureName", "State")
-        names: list[str | None] = [OPTIONAL.get(one, one) for one in sorted(keys)] or [None]
-        yield from (Ask(GET_OPTIONAL(Online=True, FeatureName=name, select=select)) for name in names)
-        return
-    yield Ask(GET(Name=[NAMES.get(one, one) for one in sorted(keys)] or None, select=("Name", "InstallState")))
-    tools = [tool for one in sorted(keys or TOOLS) for tool in TOOLS.get(one, ())]
-    if tools:
-        yield Ask(GET(Name=tools, select=("Name", "InstallState")))
+        names: list[str | None] = [OPTIONAL.get(one, one) for one in keys] or [None]
+        return tuple(Ask(GET_OPTIONAL(Online=True, FeatureName=name, select=select)) for name in names)
+    installed = Ask(GET(Name=[NAMES.get(one, one) for one in keys] or None, select=("Name", "InstallState")))
+    tools = [tool for one in keys or sorted(TOOLS) for tool in TOOLS.get(one, ())]
+    return (installed, Ask(GET(Name=tools, select=("Name", "InstallState")))) if tools else (installed,)
 
 
 def parse(answers: Sequence[Answer], facts: Facts) -> Mapping[Key, Present[WindowsFeatureState]]:

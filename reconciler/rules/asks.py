@@ -6,13 +6,14 @@ Used by the modules of this package. Nothing here judges. An answer that cannot 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from ipaddress import IPv4Interface, IPv4Network
 from typing import Any
 
-from reconciler.core.addresses import ipv4_interface, ipv4_network_around
+from reconciler.core.addresses import SEVERAL_HOSTS, ipv4_interface, ipv4_network_around
 from reconciler.core.calls import Cmdlet
 from reconciler.core.capabilities import GET_NAT, HYPER_V, WINNAT
-from reconciler.core.kinds import World
+from reconciler.core.kinds import World, once
 from reconciler.core.observations import Ask
 from reconciler.kinds._host_network import ADDRESSES, GET_ADDRESS
 
@@ -35,9 +36,11 @@ COMPUTER_NAMES = Ask(GET_VALUES(Path=(rf"{NAMES}\ComputerName", rf"{NAMES}\Activ
 
 SWITCH_TYPES = {"0": "Private", "1": "Internal", "2": "External"}
 WIRELESS = 71  # IANA's interface type for IEEE 802.11
+BROADCAST = IPv4Network("255.255.255.255/32")
 UNPLUGGED = ("2", "disconnected")
 
 
+@once
 def host_addresses(world: World) -> list[tuple[str, IPv4Interface]]:
     """(adapter, IPv4 address) of every adapter of the host, loopback left out."""
     found = [
@@ -48,18 +51,24 @@ def host_addresses(world: World) -> list[tuple[str, IPv4Interface]]:
     return sorted((alias, address) for alias, address in found if not address.is_loopback)
 
 
+@once
 def routes(world: World) -> list[tuple[str, IPv4Network, str]]:
     """(adapter, destination, next hop) of every IPv4 route, without the default one, multicast, broadcast and loopback."""
-    found = [
-        (str(row["InterfaceAlias"]), ipv4_network_around(str(row["DestinationPrefix"])), str(row["NextHop"]))
-        for row in world.answer(ROUTES).objects
-        if ":" not in str(row["DestinationPrefix"])
-    ]
-    return sorted(
-        route for route in found if route[1].prefixlen and not (route[1].is_loopback or route[1].is_multicast or str(route[1]) == "255.255.255.255/32")
-    )
+    found = ((row, _destination(str(row["DestinationPrefix"]))) for row in world.answer(ROUTES).objects)
+    return sorted((str(row["InterfaceAlias"]), destination, str(row["NextHop"])) for row, destination in found if destination is not None)
 
 
+@lru_cache(maxsize=SEVERAL_HOSTS)
+def _destination(text: str) -> IPv4Network | None:
+    """None for what leads to nobody in particular. Most routes are the same on every host."""
+    if ":" in text:
+        return None
+    network = ipv4_network_around(text)
+    nowhere = not network.prefixlen or network.is_loopback or network.is_multicast or network == BROADCAST
+    return None if nowhere else network
+
+
+@once
 def switch_types(world: World) -> Mapping[str, tuple[str, ...]]:
     """Casefolded name → type of each switch of that name."""
     types: dict[str, tuple[str, ...]] = {}
@@ -69,6 +78,7 @@ def switch_types(world: World) -> Mapping[str, tuple[str, ...]]:
     return types
 
 
+@once
 def nat_prefixes(world: World) -> list[IPv4Network]:
     """Internal prefixes of the host's NATs; a NAT without one, or with one that is no IPv4 network, is behind nothing of ours."""
     found = []
@@ -80,6 +90,7 @@ def nat_prefixes(world: World) -> list[IPv4Network]:
     return sorted(found)
 
 
+@once
 def cards(world: World) -> Mapping[str, Any]:
     """Casefolded name → the answered adapter."""
     return {str(row["Name"]).casefold(): row for row in world.answer(CARDS).objects}

@@ -11,7 +11,7 @@ from typing import Any
 
 from reconciler.core.addresses import overlap
 from reconciler.core.diagnostics import Severity
-from reconciler.core.kinds import Declared, Finding, Rule, World
+from reconciler.core.kinds import Declared, Finding, Rule, World, once
 from reconciler.kinds._host_network import ADDRESSES, host_adapter
 from reconciler.rules.asks import ROUTES, asking, host_addresses, routes
 from reconciler.rules.places import DEFAULT_SWITCH, guests, leased, nats, own_adapters, reserved, scopes, stands, switch_name
@@ -34,13 +34,13 @@ def _on_default_switch(world: World) -> Iterator[Finding]:
                 )
 
 
-def _inside(world: World) -> Iterator[tuple[Declared[Any], str, IPv4Network]]:
+@once
+def _inside(world: World) -> tuple[tuple[Declared[Any], str, IPv4Network], ...]:
     """(resource, field, network) of every network that is to exist inside this host only; one with a NAT is the NAT's."""
-    behind = list(nats(world))
-    yield from ((one, PREFIX, prefix) for one, prefix in behind)
-    for one, address in stands(world):
-        if one.spec.switchType == "Internal" and not any(overlap(prefix, address.network) for _, prefix in behind):
-            yield one, "ipAddress", address.network
+    behind = nats(world)
+    own = ((one, address.network) for one, address in stands(world) if one.spec.switchType == "Internal")
+    alone = ((one, "ipAddress", network) for one, network in own if not any(overlap(prefix, network) for _, prefix in behind))
+    return (*((one, PREFIX, prefix) for one, prefix in behind), *alone)
 
 
 def _own(world: World, one: Declared[Any]) -> frozenset[str]:
@@ -64,7 +64,13 @@ def _over_lan(world: World) -> Iterator[Finding]:
                 )
 
 
-def _beyond(world: World, one: Declared[Any], network: IPv4Network) -> Iterator[tuple[str, IPv4Network, str]]:
+@once
+def _beyond(world: World) -> tuple[tuple[Declared[Any], str, IPv4Network, str, IPv4Network, str], ...]:
+    """(resource, field, network, adapter, destination, hop) of routes that touch a network inside this host and lead out of it."""
+    return tuple((one, field, network, *route) for one, field, network in _inside(world) for route in _leading_out(world, one, network))
+
+
+def _leading_out(world: World, one: Declared[Any], network: IPv4Network) -> Iterator[tuple[str, IPv4Network, str]]:
     """Routes that touch a network and are not there because an adapter stands in it (NET015, NET021)."""
     local = {alias for alias, address in host_addresses(world) if overlap(address.network, network)}
     own = _own(world, one)
@@ -75,30 +81,28 @@ def _beyond(world: World, one: Declared[Any], network: IPv4Network) -> Iterator[
 
 
 def _over_route(world: World) -> Iterator[Finding]:
-    for one, field, network in _inside(world):
-        for alias, destination, hop in _beyond(world, one, network):
-            if destination.subnet_of(network):
-                way = alias if hop == ON_LINK else f"{hop} on {alias}"
-                yield Finding(
-                    one.id,
-                    field,
-                    f"{network} holds {destination}, which {world.host} reaches over {way}",
-                    why="guests cannot reach anybody there: their packets stay on the switch",
-                    help="take a network that no adapter, route or VPN of the host uses",
-                )
+    for one, field, network, alias, destination, hop in _beyond(world):
+        if destination.subnet_of(network):
+            way = alias if hop == ON_LINK else f"{hop} on {alias}"
+            yield Finding(
+                one.id,
+                field,
+                f"{network} holds {destination}, which {world.host} reaches over {way}",
+                why="guests cannot reach anybody there: their packets stay on the switch",
+                help="take a network that no adapter, route or VPN of the host uses",
+            )
 
 
 def _in_wider_route(world: World) -> Iterator[Finding]:
-    for one, field, network in _inside(world):
-        for alias, destination, hop in _beyond(world, one, network):
-            if destination.prefixlen < network.prefixlen:
-                yield Finding(
-                    one.id,
-                    field,
-                    f"{network} is cut out of {destination}, which {world.host} reaches over {hop if hop != ON_LINK else alias}",
-                    why="whoever has these addresses out there is out of reach for this host and its guests",
-                    help="make sure that nobody has, and accept this; or take another network",
-                )
+    for one, field, network, alias, destination, hop in _beyond(world):
+        if destination.prefixlen < network.prefixlen:
+            yield Finding(
+                one.id,
+                field,
+                f"{network} is cut out of {destination}, which {world.host} reaches over {hop if hop != ON_LINK else alias}",
+                why="whoever has these addresses out there is out of reach for this host and its guests",
+                help="make sure that nobody has, and accept this; or take another network",
+            )
 
 
 def _nobody_stands(world: World) -> Iterator[Finding]:

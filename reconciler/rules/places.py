@@ -5,13 +5,12 @@ Values that are only known after apply are left out here: they are judged once t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
 
 from reconciler.core.addresses import masked
 from reconciler.core.calls import Later
-from reconciler.core.kinds import Declared, World
+from reconciler.core.kinds import Declared, World, once
 from reconciler.core.model import Existing
 from reconciler.kinds._host_network import host_adapter
 
@@ -37,32 +36,30 @@ def switch(world: World, named: Any) -> Declared[Any] | None:
     return next((one for one in world.declared("VirtualSwitch") if str(one.spec.name).casefold() == name), None)
 
 
-def stands(world: World) -> Iterator[tuple[Declared[Any], IPv4Interface]]:
+@once
+def stands(world: World) -> tuple[tuple[Declared[Any], IPv4Interface], ...]:
     """Declared switches on which the host has an address, with it."""
-    for one in world.declared("VirtualSwitch"):
-        if known(one.spec.ipAddress):
-            yield one, one.spec.ipAddress
+    return tuple((one, one.spec.ipAddress) for one in world.declared("VirtualSwitch") if known(one.spec.ipAddress))
 
 
+@once
 def own_adapters(world: World) -> frozenset[str]:
     """Casefolded names of the host's ends of every declared switch."""
     return frozenset(host_adapter(str(one.spec.name)).casefold() for one in world.declared("VirtualSwitch"))
 
 
-def nats(world: World) -> Iterator[tuple[Declared[Any], IPv4Network]]:
+@once
+def nats(world: World) -> tuple[tuple[Declared[Any], IPv4Network], ...]:
     """Declared NATs whose prefix is known."""
-    for one in world.declared("NatNetwork"):
-        if known(one.spec.internalIPInterfaceAddressPrefix):
-            yield one, one.spec.internalIPInterfaceAddressPrefix
+    found = ((one, one.spec.internalIPInterfaceAddressPrefix) for one in world.declared("NatNetwork"))
+    return tuple((one, prefix) for one, prefix in found if known(prefix))
 
 
-def scopes(world: World) -> Iterator[tuple[Declared[Any], IPv4Network]]:
+@once
+def scopes(world: World) -> tuple[tuple[Declared[Any], IPv4Network], ...]:
     """Declared scopes whose network is known; one whose mask and address make none is DHC008's."""
-    for one in world.declared("DhcpScope"):
-        if known(one.spec.scopeId) and known(one.spec.subnetMask):
-            network = scope_network(one.spec)
-            if network is not None:
-                yield one, network
+    placed = (one for one in world.declared("DhcpScope") if known(one.spec.scopeId) and known(one.spec.subnetMask))
+    return tuple((one, network) for one in placed if (network := scope_network(one.spec)) is not None)
 
 
 def scope_network(scope: Any) -> IPv4Network | None:
@@ -79,17 +76,15 @@ def leased(scope: Any, address: IPv4Address) -> bool:
     return not any(one.startRange <= address <= one.endRange for one in excluded)
 
 
-def reserved(world: World) -> Iterator[tuple[Declared[Any], IPv4Address]]:
-    for one in world.declared("DhcpReservation"):
-        if known(one.spec.ipAddress):
-            yield one, one.spec.ipAddress
+@once
+def reserved(world: World) -> tuple[tuple[Declared[Any], IPv4Address], ...]:
+    return tuple((one, one.spec.ipAddress) for one in world.declared("DhcpReservation") if known(one.spec.ipAddress))
 
 
-def guests(world: World) -> Iterator[tuple[Declared[Any], IPv4Address]]:
+@once
+def guests(world: World) -> tuple[tuple[Declared[Any], IPv4Address], ...]:
     """Declared EFLOW VMs with a static address, with it."""
-    for one in world.declared("EflowVm"):
-        if known(one.spec.ip4Address):
-            yield one, IPv4Address(int(one.spec.ip4Address))
+    return tuple((one, IPv4Address(int(one.spec.ip4Address))) for one in world.declared("EflowVm") if known(one.spec.ip4Address))
 
 
 def free_address(world: World, network: IPv4Network) -> IPv4Address | None:

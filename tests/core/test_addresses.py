@@ -26,6 +26,12 @@ def test_an_address_and_a_mask_that_fit_make_a_network() -> None:
     assert masked(IPv4Address("172.20.10.0"), IPv4Address("255.255.255.0")) == IPv4Network("172.20.10.0/24")
 
 
+@given(networks())
+def test_every_network_is_made_by_its_own_address_and_mask(one: IPv4Network) -> None:
+    assert masked(one.network_address, one.netmask) == one
+
+
 def test_an_address_inside_a_network_and_a_mask_with_holes_make_none() -> None:
     assert masked(IPv4Address("172.20.10.7"), IPv4Address("255.255.255.0")) is None
     assert masked(IPv4Address("172.20.0.0"), IPv4Address("255.0.255.0")) is None
+    assert masked(IPv4Address("172.20.10.0"), IPv4Address("0.0.0.255")) is None  # a mask the wrong way round

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from contextlib import AbstractContextManager
 
 import pytest
 
 from reconciler.core.collecting import seldom, uncollected
+
+
+class _Ring:
+    itself: _Ring
 
 
 def _fail_within(manager: AbstractContextManager[None]) -> None:
@@ -21,6 +26,19 @@ def test_nothing_is_collected_within_also_after_an_inner_one_ended() -> None:
             assert not gc.isenabled()
         assert not gc.isenabled()
     assert gc.isenabled()
+
+
+def test_what_is_left_counts_as_old_and_is_exempt_from_no_later_search() -> None:
+    with uncollected():
+        made: list[object] = [[]]
+        made.append(made)
+        cycle = weakref.ref(held := _Ring())
+        held.itself = held
+    assert any(one is made for one in gc.get_objects(generation=2))
+    del held
+    gc.collect()
+    assert cycle() is None
+    assert gc.get_freeze_count() == 0
 
 
 def test_cycles_are_looked_for_less_often_within() -> None:

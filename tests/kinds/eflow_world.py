@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from reconciler.core.calls import Answer, Call, CallError, Row
 from reconciler.core.changes import Cause, Change, Changes
 from reconciler.core.ids import Key
-from reconciler.core.kinds import Action, Declared, Finding, NotSeen, Rule
+from reconciler.core.kinds import Action, Declared, Finding, NotSeen, Rule, World
 from reconciler.core.observations import Ask, Facts
 from reconciler.kinds import eflow_vm
 from reconciler.kinds._eflow_vm_spec import EflowVm
 from reconciler.signatures.check import check_call
 
+T = TypeVar("T")
 SERVER = Facts("EDGE-01", "u", "m", "Microsoft Windows Server 2022 Standard", "10.0.20348", 20348, 3)
 CLIENT = Facts("KIOSK-04", "u", "m", "Microsoft Windows 11 Pro", "10.0.22631", 22631, 1)
 
@@ -165,6 +166,9 @@ class FakeWorld:
             return self.answers[ask.call.parameters["ClassName"]]
         except KeyError:
             raise NotSeen from None
+
+    def once(self, read: Callable[[World], T]) -> T:
+        return read(self)
 
 
 def findings(rule: Rule[Any], world: FakeWorld) -> list[Finding]:

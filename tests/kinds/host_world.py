@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from reconciler.core.calls import Answer, Call, CallError, Cmdlet, Row
 from reconciler.core.ids import Key, ResourceId
-from reconciler.core.kinds import Action, Declared, Finding, Kind, NotSeen
+from reconciler.core.kinds import Action, Declared, Finding, Kind, NotSeen, World
 from reconciler.core.model import Model
 from reconciler.core.observations import Ask, Facts, Present
 from reconciler.core.resources import Common, Resource
@@ -16,6 +16,7 @@ from reconciler.engine.diff import compare, everything
 from reconciler.engine.ledger import APPLIED, Record, recorded_spec
 from reconciler.signatures.check import check_call, check_word
 
+T = TypeVar("T")
 SERVER = Facts("EDGE-01", "u", "m", "Microsoft Windows Server 2022 Standard", "10.0.20348", 20348, 3)
 SERVER_2016 = Facts("EDGE-01", "u", "m", "Microsoft Windows Server 2016 Standard", "10.0.14393", 14393, 3)
 CLIENT = Facts("KIOSK-04", "u", "m", "Microsoft Windows 11 Pro", "10.0.22631", 22631, 1)
@@ -120,6 +121,9 @@ class StubWorld:
         if self.answers is None:
             raise NotSeen
         return self.answers.get(ask.call.name, NOTHING)
+
+    def once(self, read: Callable[[World], T]) -> T:
+        return read(self)
 
 
 def declare(kind: str, **specs: Any) -> Mapping[str, Sequence[Thing]]:
