@@ -14,6 +14,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 import anyio
 
@@ -22,7 +23,7 @@ from reconciler.core.resources import Host
 from reconciler.core.transport import Clock, Secrets, Target, Writer
 from reconciler.hosts.breaker import Breaker
 from reconciler.hosts.credentials import SignIns
-from reconciler.hosts.session import Asked, Session
+from reconciler.hosts.session import Asked, Channel, Session
 from reconciler.hosts.winrm.channel import Setup, WinrmChannel
 from reconciler.hosts.winrm.cim import WinrmCim
 from reconciler.hosts.winrm.errors import BadConnection, OutOfTime
@@ -30,6 +31,7 @@ from reconciler.hosts.winrm.journal import Journal
 from reconciler.hosts.winrm.line import Line, Workers
 from reconciler.hosts.winrm.way import Way, warn, way_to
 
+PSRP = "psrp"
 AT_ONCE = 64  # requests under way
 OPENING = 150.0  # seconds from the first packet to the hello
 BATCHES, AGE, MEMORY = 500, timedelta(hours=1), 512 * 2**20  # a process is replaced after so much
@@ -48,12 +50,23 @@ class Options:
     workers: Workers | None = None
 
 
+class Process(Channel, Protocol):
+    """A channel with the process at its other end."""
+
+    batches: int
+
+    @property
+    def broken(self) -> bool: ...
+    async def start(self) -> None: ...
+    async def close(self) -> None: ...
+
+
 @dataclass
 class _Kept:
     """An open session and what it runs over."""
 
     target: Target
-    channel: WinrmChannel
+    channel: Process
     session: Session
     since: datetime
 
@@ -132,7 +145,7 @@ class Connections:
         return None
 
     async def _begun(self, target: Target, way: Way, along: Asked | None) -> _Kept:
-        channel = WinrmChannel(Line(way, self.signins, self._workers), self._journal, self.options.setup)
+        channel = self._channel(target.host, way)
         try:
             await channel.start()
             session = await Session.open(channel, target, self.secrets, self.clock, along)
@@ -149,6 +162,16 @@ class Connections:
             yield WinrmCim(line)
         finally:
             line.close()
+
+    def _channel(self, host: Host, way: Way) -> Process:
+        """Not opened yet. PSRP has a library of its own, loaded only where a host asks for it."""
+        if host.connection.transport != PSRP:
+            return WinrmChannel(Line(way, self.signins, self._workers), self._journal, self.options.setup)
+        try:
+            from reconciler.hosts.psrp import connect as psrp
+        except ModuleNotFoundError as missing:
+            raise BadConnection(f"{host.name}: transport psrp needs the extra psrp of this product ({missing.name} is not installed)") from None
+        return psrp.channel(host, way, self.signins, self._workers, self._journal, self.options.setup)
 
     async def aclose(self) -> None:
         """Ends what was kept."""

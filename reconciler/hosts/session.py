@@ -6,10 +6,10 @@ never sends a write twice: what may have acted is reported (`sent`), and the eng
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import anyio
 
@@ -39,6 +39,16 @@ class Channel(Protocol):
 
     async def renew(self) -> None:
         """Ends the process, sees it gone, and starts another."""
+
+
+@runtime_checkable
+class Apart(Protocol):
+    """A channel on which secrets may have to go beside the line, which then has their numbers."""
+
+    @property
+    def apart(self) -> bool: ...
+    def beside(self, values: Sequence[str]) -> None:
+        """Those of the next request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +193,19 @@ class Session:
         values: dict[Secret, str] = {secret: await self._secrets.resolve(secret) for secret in secrets}
         self._number += 1
         request = replace(request, id=self._number, nonce=self._channel.nonce(self._number))
-        output = await self._channel.exchange(request, lines(request, values.__getitem__), deadline)
+        output = await self._channel.exchange(request, self._lines(request, values), deadline)
         found = answers.reply(unframe(output, request.nonce), request.id, self._hello.facts.boot)
         self._tainted |= found.taint
         if found.refused:
             self._refuse(found)
         return found
+
+    def _lines(self, request: Request, values: Mapping[Secret, str]) -> tuple[str, ...]:
+        """The request's lines, with its secrets in them or their numbers."""
+        if not isinstance(self._channel, Apart) or not self._channel.apart:
+            return lines(request, values.__getitem__)
+        self._channel.beside(tuple(values.values()))
+        return lines(request, list(values).index)
 
     def _refuse(self, found: Reply) -> None:
         if found.refused == "WrongHost" and found.hello:

@@ -21,7 +21,7 @@ from reconciler.core.calls import Argv, Out, Row, Secret, Unread
 from reconciler.core.errors import Defect
 from reconciler.wire.strict import Malformed
 
-Resolve = Callable[[Secret], str]
+Resolve = Callable[[Secret], str | int]  # the secret, or its number among those that go beside the line
 TICK = timedelta(microseconds=1)  # ten ticks of .NET
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from reconciler.emulator import catalogue
 from reconciler.emulator.powershell import Outcome, execute
-from reconciler.emulator.projection import selected, shown
+from reconciler.emulator.projection import member, shown
 from reconciler.emulator.typed import NotTyped, Typed, parse
 from reconciler.emulator.winrm import clixml
 from reconciler.emulator.winrm.console import Console
@@ -105,7 +105,7 @@ def reduced(objects: list[Any], steps: list[Typed]) -> list[Any] | str:
 
 def _chosen(item: Any, names: list[Any]) -> dict[str, Any]:
     """Select-Object gives null for a property that is not there."""
-    return {name: None if value == {"$absent": True} else value for name, value in selected(item, names).items()}
+    return {str(name): member(item, str(name))[1] for name in names}
 
 
 def _json(rows: list[Any], *, compress: bool) -> str:

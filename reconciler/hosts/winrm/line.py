@@ -130,7 +130,7 @@ class Line:
 
     async def _reach(self, seconds: float) -> Client:
         """A connection without a sign-in: made before anybody is kept waiting who signs in with the same account."""
-        client = await self._threaded(lambda: self._made(self.way), CONNECT, seconds, None)
+        client: Client = await self._threaded(lambda: self._made(self.way), CONNECT, seconds, None)
         self._client, self._answered = client, False
         try:
             await self._threaded(client.reach, CONNECT, seconds, client)

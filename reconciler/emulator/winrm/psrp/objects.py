@@ -18,23 +18,26 @@ from reconciler.emulator.winrm.psrp.runspace import Step
 INT = range(-(2**31), 2**31)
 
 
-def shown(value: Any) -> Any:
-    """A row becomes an object with these properties; what has no form of its own goes as text."""
+def shown(value: Any, depth: int = 1) -> Any:
+    """A row becomes an object with these properties; what has no form of its own goes as text, and so does what lies deeper.
+
+    Windows sends output of pipelines one level deep, unless a type asks for more.
+    """
     match value:
         case Secure():
             return "***"
         case None | bool() | float() | bytes() | datetime() | timedelta():
             return value
         case Enum():
-            return shown(value.value)
-        case str():
-            return str(value)
+            return shown(value.value, depth)
         case int():
             return value if value in INT else PSInt64(value)
+        case Mapping() if depth > 0:
+            return PSCustomObject(**{str(name): shown(item, depth - 1) for name, item in value.items()})
         case Mapping():
-            return PSCustomObject(**{str(name): shown(item) for name, item in value.items()})
+            return "System.Object"
         case list() | tuple():
-            return [shown(item) for item in value]
+            return [shown(item, depth) for item in value]
     return str(value)
 
 
