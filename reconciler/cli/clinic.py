@@ -12,6 +12,7 @@ from pathlib import Path
 
 import anyio
 
+from reconciler.cli.reach import emulated
 from reconciler.cli.session import Session
 from reconciler.cli.wallclock import WallClock
 from reconciler.core.resources import Host
@@ -19,7 +20,6 @@ from reconciler.engine.identity import verify
 from reconciler.engine.vocabulary import vocabulary
 from reconciler.hosts.connect import Connections
 from reconciler.hosts.doctor import WORDS, Clinic
-from reconciler.hosts.emulated import connect
 from reconciler.hosts.emulated_cim import connect_cim
 from reconciler.hosts.winrm.way import way_to
 
@@ -33,9 +33,8 @@ def clinic(session: Session) -> Iterator[Callable[[Host], Clinic]]:
     allow = tuple(sorted({*vocabulary(session.registry), *(word.name for word in WORDS)}))
     if session.common.estate is not None:
         with session.estate() as estate:
-            reach = connect(estate, estate.clock, secrets=session.vault)
-            emulated = Clinic(fleet, allow, reach, estate.clock, verify, cim=connect_cim(estate, estate.clock), where="emulated")
-            yield lambda host: replace(emulated, where=f"{host.name} · emulated")
+            there = Clinic(fleet, allow, emulated(estate, session.vault), estate.clock, verify, cim=connect_cim(estate, estate.clock))
+            yield lambda host: replace(there, where=f"{host.name} · emulated")
         return
     with session.environment() as env:
         lines = Connections(session.vault, WallClock())

@@ -34,6 +34,7 @@ def emulated(estate: Estate, secrets: Secrets, *, taps: Sequence[Tap] = (), cut:
 def real(secrets: Secrets, clock: Clock) -> Iterator[Connect]:
     """Hosts by their connection, Azure by its own; what was kept of sessions is ended afterwards."""
     from reconciler.hosts.connect import Connections, Options, by_transport  # with it comes pywinrm: a fifth of a second
+    from reconciler.hosts.local import Local
 
     reach = Connections(secrets, clock, Options(journal=state_folder() / "shells"))
     with ExitStack() as opened:
@@ -47,7 +48,7 @@ def real(secrets: Secrets, clock: Clock) -> Iterator[Connect]:
             opened.callback(azure.close)
             return azure
 
-        yield by_plane(by_transport({"winrm": reach}), arm)
+        yield by_plane(by_transport({"winrm": reach, "local": Local(secrets, clock)}), arm)
 
 
 def state_folder() -> Path:

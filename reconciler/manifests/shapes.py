@@ -72,7 +72,7 @@ class ResourceMetadata(Model):
 class ConnectionSpec(Model):
     """How a host is reached. Files are named from where the command runs; what is insecure is asked for by name."""
 
-    transport: Literal["winrm"] = "winrm"
+    transport: Literal["winrm", "local"] = "winrm"
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     scheme: Literal["http", "https"] | None = None
     authentication: Literal["negotiate", "kerberos", "ntlm", "certificate", "basic"] | None = None

@@ -111,11 +111,7 @@ def policy(seen: Seen) -> Iterator[Finding]:
 def logging(seen: Seen) -> Iterator[Finding]:
     if seen.hello is None or seen.stranger is not None:
         return
-    found = seen.hello.raw.get("log")
-    if not isinstance(found, dict):
-        yield warn("logging", "the host did not say which logging policies it has", "calls with secrets may be written down there", "HST044")
-        return
-    on = sorted({LOGS.get(str(name).rpartition("\\")[2], str(name)) for name, value in found.items() if value})
+    on = sorted({LOGS.get(name.rpartition("\\")[2], name) for name in seen.hello.logging})
     if on:
         help = "DpsX509 and DpsTPM put no key on a command; or have the policy lifted for this host"
         yield fail("logging", f"{', '.join(on)} is on: a secret would be written down, so calls with one are refused", help, "HST044")

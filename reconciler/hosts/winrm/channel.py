@@ -143,22 +143,25 @@ class WinrmChannel:
         return pieces
 
     def failed_start(self, output: Output, text: str) -> TransportError:
-        """Why a process that ended, or said so, never answered."""
-        host = self._line.way.host
-        found = explain_boot(text, host)
-        if found is not None:
-            failed = BootFailed(f"{host}: {found.message}: {found.why}; {found.help}")
-            failed.explained = found
-            return failed
-        said = visible(output.err.decode("utf-8", "replace").strip()[:300])
-        if self._first and output.code > 0:  # a negative one is how a killed process ends
-            return BootFailed(f"{host}: powershell.exe ended with {output.code} before it began{': ' + said if said else ''}")
-        return ProcessEnded(f"{host}: the powershell process has ended ({output.code})", sent=True)
+        return failed_start(self._line.way.host, text, output.err, output.code, never=bool(self._first))
 
     def took(self, output: Output) -> None:
         self._stderr += len(output.err)
         if self._stderr > DIAGNOSTICS:
             raise Hostile(f"{self._line.way.host}: more than {DIAGNOSTICS} bytes on stderr", sent=True)
+
+
+def failed_start(host: str, text: str, err: bytes, code: int, *, never: bool) -> TransportError:
+    """Why a process that ended, or said so, gave no answer. `never`: it has not given any before."""
+    found = explain_boot(text, host)
+    if found is not None:
+        failed = BootFailed(f"{host}: {found.message}: {found.why}; {found.help}")
+        failed.explained = found
+        return failed
+    said = visible(err.decode("utf-8", "replace").strip()[:300])
+    if never and code > 0:  # a negative one is how a killed process ends
+        return BootFailed(f"{host}: powershell.exe ended with {code} before it began{': ' + said if said else ''}")
+    return ProcessEnded(f"{host}: the powershell process has ended ({code})", sent=True)
 
 
 class _Exchange:
