@@ -31,6 +31,7 @@ from reconciler.engine.ledger import INTENT, Record, needed, recorded_spec, rena
 from reconciler.engine.prune import destroy, left_behind, prune
 from reconciler.engine.restrain import restrain
 from reconciler.engine.shapes import shape
+from reconciler.engine.tags import digest_of
 from reconciler.engine.view import HostView
 
 UNENDED = "PLN052"
@@ -69,7 +70,7 @@ def _notes(view: HostView) -> tuple[str, ...]:
 def _unended(view: HostView) -> tuple[Diagnostic, ...]:
     """What an earlier run began and did not see done: killed, or failed there. What has a job on the host is told of by its step."""
     jobs = {job.resource for job in view.hello.jobs}
-    begun = (r for r in view.records.by_id.values() if r.phase == INTENT and str(r.id) not in jobs)
+    begun = (r for r in view.records.by_id.values() if r.phase == INTENT and not r.digest and str(r.id) not in jobs)
     return tuple(
         Diagnostic(UNENDED, Severity.NOTE, f"run {r.plan} began {r.id.local} on {r.id.host} and did not see it done: it is looked at anew", subject=str(r.id))
         for r in begun
@@ -240,7 +241,8 @@ class _Drafts:
         actions = kind.converge(resource.spec, None, changes, self.view.facts)
         pending = "what the job makes takes a restart" if any(action.reboot is Reboot.NEEDED for action in actions) else ""
         self._reach(resource, kind, None, changes)
-        return replace(base, verb=Verb.WAIT, why=f"job {seen.job} ({seen.what}) runs", code=seen.job, pending_restart=pending)
+        why = f"job {seen.job} ({seen.what}) runs" if seen.job else f"Azure is at work: {seen.what}, by {seen.by}"
+        return replace(base, verb=Verb.WAIT, why=why, code=seen.job, pending_restart=pending)
 
     def _create(self, base: Step, resource: Resource, kind: Kind[Any, Any], record: Record | None) -> Step:
         changes = everything(resource, record)
@@ -254,15 +256,16 @@ class _Drafts:
     def _present(self, base: Step, resource: Resource, kind: Kind[Any, Any], record: Record | None, seen: Present[Any]) -> Step:
         found = compare(resource, seen, record, self.desired.secrets.get(resource.id, NOTHING_KNOWN))
         seen = self._tainted(resource, seen, record, found.changes)
-        if found.unverified or record is None or seen.reboot:
-            base = replace(base, unverified=found.unverified, foreign=record is None, pending_restart=seen.reboot or "")
+        pending = seen.reboot if seen.reboot and kind.restart(resource.spec) else ""
+        if found.unverified or record is None or pending:
+            base = replace(base, unverified=found.unverified, foreign=record is None, pending_restart=pending)
         if record is not None and self._former(resource, kind, record) is not None:
             why = f"it is {record.key} on record, and {resource.key} is there already and is not ours"
             return replace(base, verb=Verb.REPLACE, changes=found.changes.items, blocked=Block("PLN033", why, "take one of them away by hand"))
         if seen.tainted or any(change.immutable for change in found.changes.items):
             step = self._replace(base, resource, kind, record, seen, found.changes)
         elif not found.changes:
-            return self._recorded(base, resource, record)
+            return base if seen.recordless else self._recorded(base, resource, record)
         else:
             actions = tuple(kind.converge(resource.spec, seen.state, found.changes, self.view.facts))
             verb = Verb.AGAIN if all(change.again for change in found.changes.items) else Verb.UPDATE
@@ -270,6 +273,8 @@ class _Drafts:
             if not actions:
                 names = ", ".join(change.path for change in found.changes.items)
                 step = replace(step, blocked=Block("PLN011", f"no action of {kind.name} changes {names} in place"))
+            elif seen.terminal and verb is Verb.AGAIN and record is not None and record.plan == self.desired.run:
+                step = replace(step, blocked=Block(seen.terminal.code, seen.terminal.message, seen.terminal.next))
         step = self._policy(step, resource)
         if step.verb.acts and not step.blocked:
             changes = everything(resource, record) if step.verb is Verb.REPLACE else found.changes
@@ -294,6 +299,9 @@ class _Drafts:
         moved = any(ours.get(name) != record.spec.get(name) for name, mark in marks.items() if not mark.how and not mark.part and not mark.write_only)
         now, then = resource.common.lifecycle, record.lifecycle
         protected = (now.prevent_destroy, now.deletion_policy) != (then.prevent_destroy, then.deletion_policy)
+        if record.digest:
+            same = record.digest == digest_of(resource) and not protected and record.id == resource.id
+            return base if same else replace(base, verb=Verb.ADOPT, foreign=False)
         if record.phase == INTENT or moved or protected or record.needs != needed(resource) or (record.id, record.key) != (resource.id, resource.key):
             return replace(base, verb=Verb.ADOPT, foreign=False)
         return base

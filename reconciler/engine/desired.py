@@ -37,6 +37,7 @@ class Desired:
     hashes: Mapping[ResourceId, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     missing: Mapping[ResourceId, str] = field(default_factory=lambda: MappingProxyType({}))
     settled: Settled = UNJUDGED
+    run: str = ""  # the plan that is being applied
     braked: str = ""  # why nothing of what is declared no more is deleted: the fleet's brake
 
 

@@ -18,6 +18,7 @@ from reconciler.core.observations import Present
 from reconciler.core.resources import Resource
 from reconciler.engine.ledger import Record
 from reconciler.engine.shapes import Shape, shape
+from reconciler.engine.tags import digest_of
 
 SAME, DIFFERS, UNAVAILABLE = "same", "differs", "unavailable"
 
@@ -35,15 +36,16 @@ def everything(resource: Resource, record: Record | None) -> Changes[Any]:
     of = shape(type(resource.spec))
     items: list[Change] = []
     new: dict[str, tuple[Any, ...]] = {}
+    whole = _as_a_whole(resource, record)
     for mark in (*of.managed, *of.secrets):
         want = getattr(resource.spec, mark.name)
         if want is None or mark.fixed:
             continue
         if mark.keyed:
             new[mark.name] = tuple(want.values())
-            items += [Change(f"{mark.name}.{name}", None, entry, _cause(record, mark.name, want, name)) for name, entry in want.items()]
+            items += [Change(f"{mark.name}.{name}", None, entry, whole or _cause(record, mark.name, want, name)) for name, entry in want.items()]
         else:
-            items.append(Change(mark.name, None, want, _cause(record, mark.name, want), secret=mark.write_only))
+            items.append(Change(mark.name, None, want, whole or _cause(record, mark.name, want), secret=mark.write_only))
     return Changes(tuple(items), {}, new)
 
 
@@ -67,6 +69,7 @@ class _Found:
         self.resource = resource
         self.present = present
         self.record = record
+        self.whole = _as_a_whole(resource, record)
         self.items: list[Change] = []
         self.gone: dict[str, tuple[Any, ...]] = {}
         self.new: dict[str, tuple[Any, ...]] = {}
@@ -83,13 +86,14 @@ class _Found:
             have = getattr(self.present.state, mark.name)
             if want != have:
                 immutable = mark.immutable and have is not None
-                self.items.append(Change(mark.name, have, want, _cause(self.record, mark.name, want), immutable, again=mark.again))
+                self.items.append(Change(mark.name, have, want, self.whole or _cause(self.record, mark.name, want), immutable, again=mark.again))
 
     def _unseen(self, mark: FieldMarks, want: Any, why: str) -> None:
         """Against the record. What is declared for the first time is a change too, unless only a replace could make it so."""
         known = self.record is not None and mark.name in self.record.spec
         before = self.record.spec[mark.name] if self.record is not None and known else None
-        if self.record is not None and self.record.applied and before != plain(want) and (known or not mark.immutable):
+        moved = self.record is not None and self.record.applied and not self.record.digest and before != plain(want)
+        if moved and (known or not mark.immutable):
             self.items.append(Change(mark.name, before, want, Cause.CHANGE, mark.immutable))
         else:
             self.unverified[mark.name] = why
@@ -111,7 +115,7 @@ class _Found:
             if seen is None or not _covers(entry, seen):
                 new.append(entry)
                 gone += [seen] if seen is not None else []
-                self.items.append(Change(f"{mark.name}.{name}", _as(entry, seen), entry, _cause(self.record, mark.name, want, name)))
+                self.items.append(Change(f"{mark.name}.{name}", _as(entry, seen), entry, self.whole or _cause(self.record, mark.name, want, name)))
         for identity, seen in there.items():
             if self.resource.common.exclusive or tuple(plain(part) for part in identity) in before:
                 gone.append(seen)
@@ -140,6 +144,13 @@ def _covers(want: Any, have: Any) -> bool:
 def _as(want: Any, have: Any) -> Any:
     """An observed entry in the fields of the declared one, for showing."""
     return None if have is None else type(want).model_construct(None, **{name: getattr(have, name, None) for name in want.__dict__})
+
+
+def _as_a_whole(resource: Resource, record: Record | None) -> Cause | None:
+    """The cause of every difference, where the record knows the spec by its digest alone."""
+    if record is None or not record.digest:
+        return None
+    return Cause.DRIFT if record.digest == digest_of(resource) else Cause.CHANGE
 
 
 def _cause(record: Record | None, name: str, want: Any, entry: str | None = None) -> Cause:

@@ -18,6 +18,7 @@ from reconciler.engine.desired import Desired
 from reconciler.engine.environment import Environment
 from reconciler.engine.events import Emit, Happening, HostReport
 from reconciler.engine.identity import verify
+from reconciler.engine.planes import connected
 from reconciler.engine.planning import look_at, target_of
 from reconciler.engine.reboots import await_boot
 from reconciler.engine.sessions import LEASE, Session
@@ -46,6 +47,7 @@ class HostRun:
         self.tried = 0  # connections in a row that did not come about
         self.patience = AT_FIRST
         self.lost = env.clock.now()
+        self.session: Session | None = None
         self.walk = Walk(plan_id, host, desired, env, emit, stop)
 
     async def sleep(self, seconds: float) -> None:
@@ -73,12 +75,23 @@ class HostRun:
             tuple(tally.diagnostics),
         )
 
+    async def _endure(self, seconds: float, why: str) -> None:
+        """Wait as long as Azure wants it, shown, and keep the lease meanwhile."""
+        end = self.env.clock.now() + timedelta(seconds=seconds)
+        while (left := (end - self.env.clock.now()).total_seconds()) > 0:
+            if self.stop.is_set():
+                raise Unreachable(f"stopped while {why}")
+            self.walk.say(Happening.WAITING, text=why, seconds=left)
+            await self.sleep(min(left, 30.0))
+            if self.session is not None:
+                await self.session.keep_lease()
+
     # -- connections
 
     async def _connected(self) -> bool:
         """One connection, from hello to its end; whether the run of this host is over."""
         try:
-            async with self.env.connect(target_of(self.desired)) as writer:
+            async with connected(self.env, target_of(self.desired), self._endure) as writer:
                 self.tried, self.patience = 0, ONCE_REACHED
                 self._recognise(writer.hello)
                 try:
@@ -97,10 +110,11 @@ class HostRun:
         return True
 
     async def _walk(self, session: Session) -> None:
+        self.session = session
         try:
             await self.walk.run(session)
         finally:
-            self.epoch = session.epoch
+            self.epoch, self.session = session.epoch, None
         await session.writer.release(self.holder, session.epoch)
 
     def _recognise(self, hello: Hello) -> None:

@@ -28,6 +28,7 @@ class Record:
 
     `spec` in canonical form, secrets as scrypt. `applied`: it was seen to be as declared at least once, under any plan.
     `needs`: (id, bound) of what it needed when it was recorded; prune orders by them.
+    `digest`: of a record that lies on the resource itself (engine.tags) all that is known of the spec; `spec` then holds secrets alone.
     """
 
     id: ResourceId
@@ -41,6 +42,7 @@ class Record:
     needs: tuple[tuple[str, bool], ...] = ()
     actions: tuple[str, ...] = ()
     tainted: str = ""  # why only a replace helps, kept from the acknowledgement of a failed job until the old is gone
+    digest: str = ""
 
     def to_json(self) -> str:
         life = self.lifecycle
@@ -93,9 +95,10 @@ class Records:
     by_id: Mapping[ResourceId, Record] = field(default_factory=lambda: MappingProxyType({}))
     foreign: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
+    fleet: str = ""  # whose they are
 
     @classmethod
-    def read(cls, host: str, ledger: Mapping[str, str]) -> Records:
+    def read(cls, host: str, ledger: Mapping[str, str], fleet: str = "") -> Records:
         found: dict[ResourceId, Record] = {}
         foreign: list[str] = []
         broken: list[str] = []
@@ -109,7 +112,7 @@ class Records:
                 foreign.append(str(record.id))
             else:
                 found[record.id] = record
-        return cls(MappingProxyType(dict(sorted(found.items()))), tuple(foreign), tuple(broken))
+        return cls(MappingProxyType(dict(sorted(found.items()))), tuple(foreign), tuple(broken), fleet)
 
 
 def needed(resource: Resource) -> tuple[tuple[str, bool], ...]:
@@ -130,7 +133,7 @@ def recorded_spec(resource: Resource, hashes: Mapping[str, str]) -> dict[str, An
     for mark in shape(type(resource.spec)).secrets:
         value = getattr(resource.spec, mark.name)
         if value is not None:
-            out[mark.name] = {"$scrypt": hashes.get(mark.name, "")} if isinstance(value, Secret) else out[mark.name]
+            out[mark.name] = {"$scrypt": hashes.get(mark.name, "")} if isinstance(value, Secret | Mapping) else out[mark.name]
     return dict(out)
 
 

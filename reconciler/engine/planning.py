@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import anyio
 
-from reconciler.core.calls import Answer, AnyCall, CallError, Secret
+from reconciler.core.calls import Answer, AnyCall, CallError, Later, Plane, Secret, secrets_in
+from reconciler.core.canonical import canonical
 from reconciler.core.collecting import uncollected
 from reconciler.core.diagnostics import Diagnostic, Severity
 from reconciler.core.errors import SecretUnavailable, TransportError, WrongMachine
 from reconciler.core.ids import ResourceId
-from reconciler.core.observations import CapabilityState
+from reconciler.core.observations import CapabilityState, Facts
 from reconciler.core.plan import HostPlan, Plan, Sight, Verb
 from reconciler.core.resources import Host, Resource
 from reconciler.core.snapshot import Snapshot, call_key
@@ -27,12 +29,15 @@ from reconciler.engine.diff import DIFFERS, SAME, UNAVAILABLE
 from reconciler.engine.environment import Environment, Request, Scope
 from reconciler.engine.identity import verify
 from reconciler.engine.judge import UNJUDGED
-from reconciler.engine.ledger import Record, Records, salt
+from reconciler.engine.ledger import Record, salt
 from reconciler.engine.link import Linked
+from reconciler.engine.planes import connected
 from reconciler.engine.shapes import shape
+from reconciler.engine.tags import matches
 from reconciler.engine.view import HostView, look
 from reconciler.engine.vocabulary import vocabulary
 from reconciler.secrets.fingerprint import fingerprint
+from reconciler.signatures import resolved
 from reconciler.wire.answers import hello as hello_of
 
 SETTLING = 300.0  # seconds after a boot in which a silent service is waited for
@@ -92,29 +97,39 @@ def _with_needs(resources: Sequence[Resource], asked: set[str]) -> frozenset[Res
     return frozenset(chosen)
 
 
-async def with_secrets(desired: Desired, hello: Hello, env: Environment) -> Desired:
+async def with_secrets(desired: Desired, facts: Facts, records: Mapping[ResourceId, Record], env: Environment) -> Desired:
     """Compare WRITE_ONLY values with the record by salted scrypt. The values themselves go nowhere."""
-    records: Mapping[ResourceId, Record] | None = None  # read once a value is there to be compared
-    machine = hello.facts.machine_guid or hello.facts.uuid or desired.host.name
     verdicts: dict[ResourceId, dict[str, str]] = {}
     hashes: dict[ResourceId, dict[str, str]] = {}
     missing: dict[ResourceId, str] = {}
     for resource in desired.resources:
         for mark in shape(type(resource.spec)).secrets:
-            secret = getattr(resource.spec, mark.name)
-            if not isinstance(secret, Secret):
+            written = getattr(resource.spec, mark.name)
+            if written is None or isinstance(written, Later):
                 continue
             try:
-                value = await env.secrets.resolve(secret)
+                value = await _value_of(written, env)
             except SecretUnavailable as unavailable:
                 missing[resource.id] = str(unavailable)
                 continue
-            made = fingerprint(value, salt(machine, desired.fleet.name, resource.id, mark.name))
-            records = Records.read(desired.host.name, hello.ledger).by_id if records is None else records
+            made = fingerprint(value, salt(_machine(desired, facts, resource), desired.fleet.name, resource.id, mark.name))
             before = (records[resource.id].spec.get(mark.name) or {}).get("$scrypt") if resource.id in records else None
             hashes.setdefault(resource.id, {})[mark.name] = made
-            verdicts.setdefault(resource.id, {})[mark.name] = UNAVAILABLE if not before else SAME if before == made else DIFFERS
+            verdicts.setdefault(resource.id, {})[mark.name] = UNAVAILABLE if not before else SAME if matches(before, made) else DIFFERS
     return replace(desired, secrets=verdicts, hashes=hashes, missing=missing)
+
+
+def _machine(desired: Desired, facts: Facts, resource: Resource) -> str:
+    """What a secret is salted with. A record on an Azure resource is read where the machine itself is not."""
+    if desired.registry[resource.kind].plane is Plane.ARM and facts.azure is not None:
+        return facts.azure.vm_id or desired.host.name
+    return facts.machine_guid or facts.uuid or desired.host.name
+
+
+async def _value_of(written: Any, env: Environment) -> str:
+    """A secret's value; of a map with secrets in it, the whole as canonical JSON."""
+    values = {secret: await env.secrets.resolve(secret) for secret in secrets_in(written)}
+    return values[written] if isinstance(written, Secret) else canonical(resolved(written, values))
 
 
 def target_of(desired: Desired) -> Target:
@@ -129,13 +144,12 @@ async def look_at(
     Soon after a boot, a capability that is there and silent is waited for (`waits`): services come up after the network does.
     """
     verify(desired.host, reader.hello)
-    desired = await with_secrets(desired, reader.hello, env)
     settled = env.clock.now() + timedelta(seconds=max(0.0, SETTLING - reader.hello.facts.uptime))
     while True:
-        view = await look(reader, desired.host, desired.registry, desired.resources, env.clock, env.deadline)
+        view = await look(reader, desired.host, desired.registry, desired.resources, env.clock, env.deadline, desired.fleet.name)
         silent = ", ".join(sorted(name for name, state in view.capabilities.items() if state is CapabilityState.SILENT))
-        if not waits or not silent or env.clock.now() >= settled:
-            return desired, view
+        if not waits or not silent or Plane.HOST in view.dark or env.clock.now() >= settled:
+            return await with_secrets(desired, view.facts, view.records.by_id, env), view
         settling(silent)
         await env.clock.sleep_until(env.clock.now() + BETWEEN)
 
@@ -177,7 +191,7 @@ def _deletions(plan: HostPlan) -> int:
 
 async def _plan_host(desired: Desired, env: Environment) -> _Decided:
     try:
-        async with env.connect(replace(target_of(desired), look=True)) as reader:
+        async with connected(env, replace(target_of(desired), look=True)) as reader:
             desired, view = await look_at(desired, reader, env)
     except TransportError as trouble:
         return _Decided(unseen_host(desired.host, trouble))
@@ -289,9 +303,9 @@ async def observe(linked: Linked, scope: Scope, env: Environment) -> dict[str, S
         desired = desired_of(linked, host, request, env)
         async with limiter:
             try:
-                async with env.connect(replace(target_of(desired), look=True)) as reader:
+                async with connected(env, replace(target_of(desired), look=True)) as reader:
                     verify(host, reader.hello)
-                    view = await look(reader, host, env.registry, desired.resources, env.clock, env.deadline)
+                    view = await look(reader, host, env.registry, desired.resources, env.clock, env.deadline, desired.fleet.name)
                     found[host.name] = Snapshot.taken(host.name, view.at, reader.hello.raw, view.asked)
             except TransportError as trouble:
                 found[host.name] = Diagnostic(trouble.code, Severity.ERROR, str(trouble), subject=host.name)

@@ -73,7 +73,7 @@ def _step(desired: Desired, view: HostView, record: Record, *, asked: bool) -> S
         case Unseen() as unseen:
             return replace(base, verb=Verb.UNSEEN, why=unseen.why, code=unseen.code)
         case Busy() as busy:
-            why = f"job {busy.job} ({busy.what}) runs"
+            why = f"job {busy.job} ({busy.what}) runs" if busy.job else f"Azure is at work: {busy.what}, by {busy.by}"
             return replace(base, verb=Verb.WAIT, why=why, code=busy.job, pending_restart=_restart_after(view, record, kind))
         case Present() as present:
             return _delete(desired, view, base, record, kind, present, asked)

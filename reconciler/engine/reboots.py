@@ -10,6 +10,7 @@ from reconciler.core.errors import TransportError, Unreachable
 from reconciler.core.observations import Facts
 from reconciler.core.transport import Target
 from reconciler.engine.environment import Environment
+from reconciler.engine.planes import connected
 from reconciler.engine.sessions import Session, StepFailed
 from reconciler.engine.vocabulary import RESTART
 
@@ -46,7 +47,7 @@ async def await_boot(env: Environment, target: Target, before: str, stop: anyio.
             return None
         await env.clock.sleep_until(env.clock.now() + timedelta(seconds=PAUSE))
         try:
-            async with env.connect(target) as reader:
+            async with connected(env, target) as reader:
                 if reader.hello.facts.boot != before:
                     return reader.hello.facts
                 if env.clock.now() >= told + LINGERS:

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from reconciler.core.calls import NONSENSE, Answer, AnyCall, Later, Unreadable
+from reconciler.core.calls import NONSENSE, Answer, AnyCall, Later, Plane, Unreadable
 from reconciler.core.ids import Key, ResourceId
 from reconciler.core.kinds import Kind, NotSeen, Registry, nothing
 from reconciler.core.model import construct
@@ -19,14 +19,19 @@ from reconciler.core.resources import Host, Resource
 from reconciler.core.snapshot import call_key
 from reconciler.core.transport import Clock, Hello, Reader
 from reconciler.engine.ledger import Record, Records
+from reconciler.engine.planes import NO_DARK, PLANE_UNSEEN
 from reconciler.engine.shapes import shape
+from reconciler.engine.tags import record_of_tags
 
 Looked = Mapping[Key, Present[Any]] | Unseen
 
 
 @dataclass(frozen=True, slots=True)
 class HostView:
-    """One host at one moment. `kinds`: kind → objects or why it could not be looked at; `answers` by canonical question."""
+    """One host at one moment. `kinds`: kind → objects or why it could not be looked at; `answers` by canonical question.
+
+    `dark`: a plane that could not be seen, and why.
+    """
 
     host: Host
     at: datetime
@@ -36,6 +41,7 @@ class HostView:
     capabilities: Mapping[str, CapabilityState]
     answers: Mapping[str, Answer]
     asked: tuple[tuple[AnyCall, Answer], ...] = ()
+    dark: Mapping[Plane, Unseen] = field(default_factory=lambda: NO_DARK)
 
     @property
     def facts(self) -> Facts:
@@ -51,6 +57,8 @@ class HostView:
         answer = self.answers.get(call_key(ask.call))
         if answer is None or (answer.error is not None and not ask.tolerate and not answer.error.is_(*ask.absent)):
             raise NotSeen
+        if answer.error is not None and answer.error.category == PLANE_UNSEEN:
+            raise NotSeen
         return answer if answer.error is None or ask.tolerate else Answer()
 
     def observe(self, kind: Kind[Any, Any], id: ResourceId, key: Key, requires: Collection[Capability]) -> Observation:
@@ -59,18 +67,33 @@ class HostView:
             if job.resource == str(id) and job.active:
                 record = self.records.by_id.get(id)
                 return Busy(job.id, job.action, job.since, record.plan if record else "")
+        if (told := self.dark.get(kind.plane) or self._by_capability(requires)) is not None:
+            return told
+        looked = self.kinds.get(kind.name)
+        if looked is None:
+            return Unseen(f"{kind.name} was not looked at")
+        if isinstance(looked, Unseen):
+            return looked
+        return self._at_work(kind, looked) or looked.get(key) or Absent()
+
+    def _by_capability(self, requires: Collection[Capability]) -> Absent | Unseen | None:
         for capability in sorted(requires, key=lambda c: c.name):
             state = self.capabilities.get(capability.name)
             if state in (CapabilityState.LACKS, CapabilityState.PENDING_RESTART):
                 return Absent(f"the host has no {capability.name}", restart=state is CapabilityState.PENDING_RESTART)
             if state is CapabilityState.SILENT:
                 return Unseen(f"{capability.name} is there and does not answer")
-        looked = self.kinds.get(kind.name)
-        if looked is None:
-            return Unseen(f"{kind.name} was not looked at")
-        if isinstance(looked, Unseen):
-            return looked
-        return looked.get(key) or Absent()
+        return None
+
+    def _at_work(self, kind: Kind[Any, Any], looked: Mapping[Key, Present[Any]]) -> Busy | None:
+        """The service's own work: one extension of a VM that is at work makes the VM, and all of them, wait (azure-extensions 1.6, Conflict)."""
+        if kind.plane is not Plane.ARM:
+            return None
+        for key, present in looked.items():
+            if present.busy:
+                return Busy("", f"{key}: {present.busy}", None, present.tagged.run if present.tagged else "someone else")
+        at = self.facts.azure.busy if self.facts.azure else ""
+        return Busy("", f"the VM: {at}", None, "someone else") if at else None
 
     def failed_job(self, id: ResourceId) -> str | None:
         """The id of a finished job of this resource that went wrong and is not acknowledged."""
@@ -111,6 +134,8 @@ def questions(registry: Registry, facts: Facts, resources: Sequence[Resource], r
             if spec is not None:
                 for capability in (*kind.requires(spec), *kind.provides(spec)):
                     needed[capability.name] = capability
+    if facts.azure is not None:  # records there lie on the resources: what is declared no more is only found by looking
+        keys |= {name: set() for name, kind in registry.items() if kind.plane is Plane.ARM and name not in keys and (kinds is None or name in kinds)}
     asks = {name: tuple(registry[name].ask(tuple(sorted(found)), facts)) for name, found in sorted(keys.items())}
     for ask in (ask for each in asks.values() for ask in each):
         if ask.requires:
@@ -144,14 +169,14 @@ def recorded(kind: Kind[Any, Any], record: Record) -> Any:
     return construct(kind.spec, {name: record.spec.get(name, mark.default) for name, mark in shape(kind.spec).marks.items()})
 
 
-async def look(reader: Reader, host: Host, registry: Registry, resources: Sequence[Resource], clock: Clock, deadline: timedelta) -> HostView:
+async def look(reader: Reader, host: Host, registry: Registry, resources: Sequence[Resource], clock: Clock, deadline: timedelta, fleet: str = "") -> HostView:
     """Ask everything in one batch. Raises TransportError; what a single call could not answer is Unseen in the view."""
     hello = reader.hello
-    records = Records.read(host.name, hello.ledger)
+    records = Records.read(host.name, hello.ledger, fleet)
     asked = questions(registry, hello.facts, resources, records)
     calls = asked.calls()
     answers = dict(zip(calls, await reader.ask(tuple(calls.values()), deadline), strict=True)) if calls else {}
-    return _view(host, clock.now(), hello, records, asked, calls, answers, registry)
+    return _view(host, clock.now(), hello, records, asked, calls, answers, registry, getattr(reader, "dark", NO_DARK))
 
 
 async def refresh(
@@ -161,10 +186,11 @@ async def refresh(
     asked = questions(registry, view.facts, resources, view.records, kinds)
     calls = asked.calls()
     answers = dict(zip(calls, await reader.ask(tuple(calls.values()), deadline), strict=True)) if calls else {}
-    part = _view(view.host, clock.now(), view.hello, view.records, asked, calls, answers, registry)
+    part = _view(view.host, clock.now(), view.hello, view.records, asked, calls, answers, registry, view.dark)
     return replace(
         view,
         at=part.at,
+        records=part.records,
         kinds={**view.kinds, **part.kinds},
         capabilities={**view.capabilities, **part.capabilities},
         answers={**view.answers, **part.answers},
@@ -173,7 +199,15 @@ async def refresh(
 
 
 def _view(
-    host: Host, at: datetime, hello: Hello, records: Records, asked: Questions, calls: Mapping[str, AnyCall], answers: Mapping[str, Answer], registry: Registry
+    host: Host,
+    at: datetime,
+    hello: Hello,
+    records: Records,
+    asked: Questions,
+    calls: Mapping[str, AnyCall],
+    answers: Mapping[str, Answer],
+    registry: Registry,
+    dark: Mapping[Plane, Unseen],
 ) -> HostView:
     def of(asks: Iterable[Ask]) -> list[Answer]:
         return [answers[call_key(ask.call)] for ask in asks]
@@ -184,8 +218,23 @@ def _view(
             capabilities[name] = capability.read(of(asks), hello.facts)
         except (Unreadable, *NONSENSE):
             capabilities[name] = CapabilityState.SILENT
-    kinds = {name: _parse(registry[name], asks, of(asks), capabilities, hello.facts) for name, asks in asked.kinds.items()}
-    return HostView(host, at, hello, records, kinds, capabilities, answers, tuple(zip(calls.values(), answers.values(), strict=True)))
+    kinds: dict[str, Looked] = {
+        name: dark.get(registry[name].plane) or _parse(registry[name], asks, of(asks), capabilities, hello.facts) for name, asks in asked.kinds.items()
+    }
+    said = tuple(zip(calls.values(), answers.values(), strict=True))
+    return HostView(host, at, hello, _with_tagged(host, records, kinds, registry), kinds, capabilities, answers, said, dark)
+
+
+def _with_tagged(host: Host, records: Records, kinds: Mapping[str, Looked], registry: Registry) -> Records:
+    """The records that lie on the resources themselves, as they were just seen, beside those of the ledger."""
+    seen = {name: looked for name, looked in kinds.items() if registry[name].plane is Plane.ARM and not isinstance(looked, Unseen)}
+    if not seen:
+        return records
+    by_id = {id: record for id, record in records.by_id.items() if id.kind not in seen}
+    for looked in seen.values():
+        found = [record_of_tags(records.fleet, key, present.tagged) for key, present in looked.items() if present.tagged]
+        by_id |= {record.id: record for record in found if record is not None and record.id.host.casefold() == host.name.casefold()}
+    return replace(records, by_id=by_id)
 
 
 def _parse(kind: Kind[Any, Any], asks: Sequence[Ask], answers: Sequence[Answer], capabilities: Mapping[str, CapabilityState], facts: Facts) -> Looked:

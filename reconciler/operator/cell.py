@@ -24,6 +24,7 @@ from reconciler.engine.desired import Desired
 from reconciler.engine.environment import Environment, Request, Scope
 from reconciler.engine.hostrun import HostRun
 from reconciler.engine.link import Linked
+from reconciler.engine.planes import connected
 from reconciler.engine.planning import desired_of, look_at, target_of
 from reconciler.engine.view import HostView
 from reconciler.operator.conditions import LIMITS, Condition, conditions, corrects, drifted, leave_alone
@@ -156,7 +157,7 @@ class Cell:
         return found
 
     async def _session(self, desired: Desired) -> tuple[Desired, HostView]:
-        async with self._shared.env.connect(replace(target_of(desired), look=True)) as reader:
+        async with connected(self._shared.env, replace(target_of(desired), look=True)) as reader:
             return await look_at(desired, reader, self._shared.env)
 
     def _unseen(self, trouble: TransportError) -> None:
