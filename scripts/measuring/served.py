@@ -48,14 +48,8 @@ class Served:
 
     def connection(self, host: str, session: str) -> Connection:
         """NTLM over HTTP, sealed: what costs the most requests."""
-        options = {
-            "authentication": "ntlm",
-            "scheme": "http",
-            "insecure": ("plainHttp",),
-            "username": self.user,
-            "password": Secret("env", VARIABLE),
-            "session": session,
-        }
+        options = {"authentication": "ntlm", "scheme": "http", "insecure": ("plainHttp",), "session": session}
+        options |= {"username": self.user, "password": Secret("env", VARIABLE)}
         return Connection("winrm", self.hosts[host][1], options)
 
 
