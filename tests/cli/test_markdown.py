@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from reconciler.cli.hints import Said
+from reconciler.cli.views.commands_text import printer
 from reconciler.cli.views.plan_markdown import escaped, fenced, plan_markdown
 from reconciler.cli.views.plan_text import PlanView
 from reconciler.core.changes import Cause, Change
 from reconciler.core.plan import HostPlan, Plan
-from reconciler.signatures.printer import script
 from tests.cli.plans import NOON, SERVER, bare, plan, resized, silent, step
 
 
 def markdown(made: Plan) -> str:
-    return plan_markdown(made, PlanView(Said(), lambda file, line: None), script)
+    return plan_markdown(made, PlanView(Said(), lambda file, line: None), printer({}))
 
 
 def test_the_heading_line_is_the_summary() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reconciler.cli.hints import Said
-from reconciler.cli.views.commands_text import commands_text
+from reconciler.cli.views.commands_text import commands_text, printer
 from reconciler.cli.views.page import Page
 from reconciler.cli.views.plan_text import PlanView, plan_page
 from reconciler.core.calls import Later, Secret
@@ -19,7 +19,6 @@ from reconciler.core.diagnostics import Diagnostic, Position, Severity
 from reconciler.core.kinds import Action, Disruption
 from reconciler.core.plan import Barrier, Block, HostPlan, Plan, SpecsInfo, Verb
 from reconciler.core.resources import How, Source
-from reconciler.signatures.printer import script
 from tests.cli.plans import NOON, SERVER, bare, plan, replaced, resized, silent, step
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -175,7 +174,7 @@ def test_a_default_and_where_a_change_was_written_are_shown() -> None:
 
 
 def test_commands_are_what_a_person_would_type() -> None:
-    golden("commands", commands_text(plan(bare(), replaced("edge-02")), script))
+    golden("commands", commands_text(plan(bare(), replaced("edge-02")), printer({})))
 
 
 def keyed(host: str, key: str, path: str = "") -> HostPlan:

@@ -16,7 +16,7 @@ from reconciler.cli.rehearsing import rehearsed
 from reconciler.cli.requests import MaxDisruption, Replace, request
 from reconciler.cli.running import run_async
 from reconciler.cli.session import Session, chosen
-from reconciler.cli.views.commands_text import commands_text
+from reconciler.cli.views.commands_text import commands_text, printer
 from reconciler.cli.views.plan_markdown import plan_markdown
 from reconciler.cli.views.plan_text import PlanView, next_rows, plan_page
 from reconciler.cli.views.rehearsal_text import rehearsal_json, rehearsal_page
@@ -28,7 +28,6 @@ from reconciler.engine.planfile import save
 from reconciler.engine.planjson import plan_json
 from reconciler.engine.planning import make_plan, observe, plan_from
 from reconciler.engine.rehearse import Rehearsal
-from reconciler.signatures.printer import script
 
 Out = Annotated[Path | None, typer.Option("--out", metavar="FILE.plan", help="Keep this very plan, to be applied as it is.")]
 From = Annotated[list[Path] | None, typer.Option("--from", metavar="SNAPSHOT | DIR", help="Plan from snapshots instead of hosts; may be repeated.")]
@@ -107,9 +106,9 @@ def show(session: Session, plan: Plan, view: PlanView, show_commands: bool = Fal
     if session.common.output is Output.JSON:
         session.screen.json(plan_json(plan) | ({"rehearsal": rehearsal_json(rehearsal)} if rehearsal else {}))
     elif session.common.output is Output.MARKDOWN:
-        session.screen.text(plan_markdown(plan, view, script))
+        session.screen.text(plan_markdown(plan, view, printer(session.linked.hosts)))
     elif show_commands:
-        session.screen.text(commands_text(plan, script))
+        session.screen.text(commands_text(plan, printer(session.linked.hosts)))
     else:
         page = session.screen.page()
         plan_page(page, plan, replace(view, next=view.next and rehearsal is None))

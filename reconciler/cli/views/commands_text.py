@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from reconciler.cli.views.fold import shown_steps
 from reconciler.cli.views.words import one_line
-from reconciler.core.calls import AnyCall
+from reconciler.core.calls import AnyCall, ArmCall
 from reconciler.core.plan import HostPlan, Plan, Step
+from reconciler.core.resources import Host
+from reconciler.signatures.azure_lines import typed
+from reconciler.signatures.printer import script
 from reconciler.wire.text import visible
 
-Printer = Callable[[Sequence[AnyCall]], str]
+Printer = Callable[[str, Sequence[AnyCall]], str]  # host, the calls of one action
 HEAD = "# Windows PowerShell 5.1, elevated\n"
+
+
+def printer(hosts: Mapping[str, Host]) -> Printer:
+    """Calls to a host as Windows PowerShell; requests to Azure as lines for az and for Az PowerShell."""
+
+    def lines(name: str, calls: Sequence[AnyCall]) -> str:
+        azure = hosts[name].azure if name in hosts else None
+        requests = [typed(call, azure) for call in calls if isinstance(call, ArmCall) and azure is not None]
+        return "\n".join([one for one in (script(calls), *requests) if one])
+
+    return lines
 
 
 def commands_text(plan: Plan, printer: Printer) -> str:
@@ -40,15 +54,13 @@ def _step(step: Step, host: HostPlan, printer: Printer) -> str:
         return f"# {host.name}  {number}{step.id.local}: blocked, {one_line(step.blocked.message)}\n"
     if not step.actions:
         return f"# {host.name}  {number}{step.id.local}: {step.verb.word}, no command\n"
-    out = [f"# {host.name}  {number}{step.id.local}\n"]
+    either = ": one or the other (bash, PowerShell)" if any(isinstance(call, ArmCall) for action in step.actions for call in action.calls) else ""
+    out = [f"# {host.name}  {number}{step.id.local}{either}\n"]
     for action in step.actions:
         job = "; as a job on the host" if action.long else ""
         wait = f"; then wait up to {round(action.within.total_seconds())} s until it is seen" if action.until else ""
         if len(step.actions) > 1 or job or wait:
             out.append(f"# {one_line(action.summary)}{job}{wait}\n")
-        out.append(_typed(printer(action.calls)))
+        lines = printer(host.name, action.calls)
+        out.append(f"{lines}\n" if lines else "")
     return "".join(out)
-
-
-def _typed(script: str) -> str:
-    return f"{script}\n" if script else ""
