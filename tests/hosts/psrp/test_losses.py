@@ -100,12 +100,17 @@ async def test_a_host_that_hangs_or_drips_is_cut_off_at_the_deadline(what: What)
         assert anyio.current_time() - begun < 4
 
 
+async def abandoned(there: Served) -> None:
+    """A session whose end never reaches the host."""
+    async with there.reach(psrp(there, "function")) as session:
+        there.endpoint.trouble(HOST, Trouble(What.DROP_BEFORE, "", times=None))
+        await session.ask([LOOK], timedelta(0))
+
+
 async def test_pools_that_were_left_behind_are_closed_by_whoever_comes_next(tmp_path: Path) -> None:
     async with served(journal=tmp_path) as there:
         with pytest.raises(Unreachable):
-            async with there.reach(psrp(there, "function")) as session:
-                there.endpoint.trouble(HOST, Trouble(What.DROP_BEFORE, "", times=None))
-                await session.ask([LOOK], timedelta(0))
+            await abandoned(there)
         there.endpoint.heal(HOST)
         assert len(there.endpoint.service(HOST).shells.all()) == 1
         async with there.reach(psrp(there, "function")):
