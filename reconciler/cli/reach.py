@@ -8,14 +8,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 
+from reconciler.core.calls import Secret
 from reconciler.core.transport import Clock, Connect, Secrets, by_plane
 from reconciler.emulator.controller import Controller, Cut, Tap
 from reconciler.emulator.estate import Estate
 from reconciler.hosts.emulated import reach
+from reconciler.secrets import Vault
+
+if TYPE_CHECKING:
+    from reconciler.azure.keyvault import KeyVaults
 
 
 def emulated(estate: Estate, secrets: Secrets, *, taps: Sequence[Tap] = (), cut: Cut | None = None) -> Connect:
@@ -49,6 +56,23 @@ def real(secrets: Secrets, clock: Clock) -> Iterator[Connect]:
             return azure
 
         yield by_plane(by_transport({"winrm": reach, "local": Local(secrets, clock)}), arm)
+
+
+def vault() -> Vault:
+    """Where values of secrets come from, Azure Key Vault included."""
+    made = Vault()
+
+    @cache
+    def key_vaults() -> KeyVaults:
+        from reconciler.azure.keyvault import KeyVaults
+
+        return KeyVaults(made)
+
+    async def key_vault(secret: Secret) -> str:
+        return await key_vaults().fetch(secret)
+
+    made.sources["keyVault"] = key_vault
+    return made
 
 
 def state_folder() -> Path:

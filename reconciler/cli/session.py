@@ -22,6 +22,7 @@ from reconciler.cli.git import specs_info
 from reconciler.cli.hints import Said
 from reconciler.cli.options import Common, Output, Selection
 from reconciler.cli.reach import emulated, real
+from reconciler.cli.reach import vault as secrets
 from reconciler.cli.screen import Screen
 from reconciler.cli.wallclock import WallClock
 from reconciler.core.diagnostics import Diagnostic, error
@@ -60,7 +61,7 @@ class Session:
     def __init__(self, common: Common, screen: Screen, vault: Vault | None = None) -> None:
         self.common = common
         self.screen = screen
-        self.vault = vault or Vault()
+        self.vault = vault or secrets()
 
     @property
     def json(self) -> bool:

@@ -41,7 +41,7 @@ class Out:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A reference to a value that is resolved only when it is sent. `source` is env, file, command or keyring; never the value."""
+    """A reference to a value that is resolved only when it is sent. `source` is env, file, command, keyring or keyVault; never the value."""
 
     source: str
     argument: str | tuple[str, ...]
@@ -332,7 +332,7 @@ class Row(Mapping[str, Any]):
 
 def secrets_of(calls: Sequence[AnyCall]) -> tuple[Secret, ...]:
     """Every secret that these calls carry, each once, in the order of use."""
-    return tuple(dict.fromkeys(secret for call in calls for secret in _secrets_in(_given(call))))
+    return tuple(dict.fromkeys(secret for call in calls for secret in secrets_in(_given(call))))
 
 
 def _given(call: AnyCall) -> Any:
@@ -345,18 +345,6 @@ def _given(call: AnyCall) -> Any:
         case ArmCall():
             return call.body
     return None
-
-
-def _secrets_in(value: Any) -> Iterator[Secret]:
-    match value:
-        case Secret():
-            yield value
-        case Mapping():
-            for item in value.values():
-                yield from _secrets_in(item)
-        case list() | tuple():
-            for item in value:
-                yield from _secrets_in(item)
 
 
 def rows(value: Any) -> Any:

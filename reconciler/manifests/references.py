@@ -1,4 +1,4 @@
-"""`{env: NAME}`, `{file: PATH}`, `{command: [PROGRAM, …]}`: where a secret is to be fetched from, never the secret.
+"""`{env: NAME}`, `{file: PATH}`, `{command: [PROGRAM, …]}`, `{keyring: …}`, `{keyVault: …}`: where a secret is to be fetched from, never the secret.
 
 Text where a reference belongs is an error that does not repeat it: its place is marked NOT_SHOWN, and `Lines` masks it.
 """
@@ -13,8 +13,9 @@ from reconciler.manifests.nodes import Entry, Map, Node, Scalar, Sequence, descr
 from reconciler.manifests.reading import FAILED, Reading
 from reconciler.manifests.report import NOT_SHOWN, meant, shown
 
-SOURCES = ("env", "file", "command", "keyring")
+SOURCES = ("env", "file", "command", "keyring", "keyVault")
 HELP = "say where it is: {env: NAME}, {file: PATH} or {command: [PROGRAM, ARGUMENT]}"
+KEY_VAULT = re.compile(r"[A-Za-z][A-Za-z0-9.-]*/[A-Za-z0-9-]{1,127}(?:/[0-9a-f]{32})?")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -63,6 +64,10 @@ def _reference(reading: Reading, key: Scalar, value: Node, path: str) -> object:
         )
     if key.text == "keyring" and not all(text.partition("/")):
         return reading.fail("MAN017", f"{name}.keyring wants a service and a user", value, label=NOT_SHOWN, help="{keyring: SERVICE/USER}")
+    if key.text == "keyVault" and not KEY_VAULT.fullmatch(text):
+        return reading.fail(
+            "MAN017", f"{name}.keyVault wants a vault and a secret", value, label=NOT_SHOWN, help="{keyVault: VAULT/SECRET}, or VAULT/SECRET/VERSION"
+        )
     return Secret(key.text, text)
 
 

@@ -135,6 +135,6 @@ def _nullable(what: Json) -> Json:
 
 def _secret() -> Json:
     text = {"type": "string"}
-    forms: list[Json] = [{"env": text}, {"file": text}, {"keyring": text}, {"command": {"type": "array", "items": text, "minItems": 1}}]
+    forms: list[Json] = [{"env": text}, {"file": text}, {"keyring": text}, {"keyVault": text}, {"command": {"type": "array", "items": text, "minItems": 1}}]
     closed = [{"type": "object", "properties": form, "required": list(form), "additionalProperties": False} for form in forms]
     return {"description": "where a secret is fetched from", "oneOf": closed}

@@ -1,4 +1,4 @@
-"""Gives the value behind a reference: an environment variable, a file, what a command prints, or an entry of the keyring.
+"""Gives the value behind a reference: an environment variable, a file, what a command prints, an entry of the keyring, or of another source.
 
 Handed to the engine and to sessions as `core.transport.Secrets`. Each reference is looked up once a process, by one task
 at a time. Errors name the reference and never a value; a command runs without a shell, without stdin, under a deadline.
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import anyio
 import anyio.to_thread
@@ -21,15 +21,22 @@ from reconciler.core.errors import SecretUnavailable
 from reconciler.secrets.scrubber import SHORTEST, Scrubber
 
 LARGEST = 64 * 1024
+Fetch: TypeAlias = Callable[[Secret], Awaitable[str]]  # raises SecretUnavailable
 
 
 class Vault:
-    """`folder` is what relative file references start from; `seconds` is the deadline of a command."""
+    """`folder` is what relative file references start from; `seconds` is the deadline of a command.
 
-    def __init__(self, environ: Mapping[str, str] | None = None, folder: Path | None = None, seconds: float = 30) -> None:
+    `sources`: what layers above can fetch besides, by the word of the reference (`keyVault`).
+    """
+
+    def __init__(
+        self, environ: Mapping[str, str] | None = None, folder: Path | None = None, seconds: float = 30, sources: Mapping[str, Fetch] | None = None
+    ) -> None:
         self._environ = os.environ if environ is None else environ
         self._folder = folder or Path()
         self._seconds = seconds
+        self.sources: dict[str, Fetch] = dict(sources or {})
         self._known: dict[Secret, str] = {}
         self._locks: dict[Secret, anyio.Lock] = {}
         self._scrubber = Scrubber()
@@ -65,7 +72,10 @@ class Vault:
                 return await self._from_command(secret, words)
             case "keyring", str(path):
                 return await anyio.to_thread.run_sync(_from_keyring, secret, path)
-        raise SecretUnavailable(f"{secret}: a secret is referred to by env, file, command or keyring")
+        fetch = self.sources.get(secret.source)
+        if fetch is None:
+            raise SecretUnavailable(f"{secret}: a secret is referred to by {', '.join(('env', 'file', 'command', *sorted(self.sources)))} or keyring")
+        return await fetch(secret)
 
     def _from_environment(self, secret: Secret, name: str) -> str:
         value = self._environ.get(name)
