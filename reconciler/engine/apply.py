@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import anyio
 
-from reconciler.core.plan import HostPlan, Plan, Sight
+from reconciler.core.plan import HostPlan, Plan, Sight, Verb
 from reconciler.engine.desired import Desired
 from reconciler.engine.environment import Environment, Request
 from reconciler.engine.events import Emit, HostReport, RunReport
@@ -32,7 +32,7 @@ async def apply(plan: Plan, linked: Linked, request: Request, env: Environment, 
             if host.sight is not Sight.SEEN:
                 reports[host.name] = HostReport(host.name, unseen=host.why)
             elif not _idle(host):
-                group.start_soon(one, host, replace(desired_of(linked, linked.hosts[host.name], request, env), braked=braked))
+                group.start_soon(one, host, replace(desired_of(linked, linked.hosts[host.name], request, env), braked=braked, run=plan.id))
             else:
                 reports[host.name] = _untouched(host)
     seconds = (env.clock.now() - started).total_seconds()
@@ -46,5 +46,6 @@ def _idle(host: HostPlan) -> bool:
 
 def _untouched(host: HostPlan) -> HostReport:
     blocked = tuple(step.id for step in host.steps if step.blocked)
-    unseen = next((step.why for step in host.steps if step.verb.name == "UNSEEN"), "")
-    return HostReport(host.name, blocked=blocked, unseen=unseen)
+    unseen = next((step.why for step in host.steps if step.verb is Verb.UNSEEN), "")
+    left = tuple(step.id for step in host.steps if step.verb is Verb.DEFERRED)
+    return HostReport(host.name, blocked=blocked, left=left, unseen=unseen)

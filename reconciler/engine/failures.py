@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reconciler.core.calls import AnyCall, Good, Row
+from reconciler.core.calls import AnyCall, ArmCall, Good, Row
 from reconciler.core.canonical import canonical, plain
 from reconciler.core.diagnostics import Diagnostic, Severity
 from reconciler.core.errors import TransportError
 from reconciler.core.ids import ResourceId
+from reconciler.core.observations import Meaning
 from reconciler.core.plan import Step
 from reconciler.engine.jobs import USUAL
 from reconciler.engine.sessions import SecretMissing, Session, StepFailed
@@ -31,10 +32,19 @@ async def explain(session: Session, step: Step, failed: StepFailed) -> Diagnosti
     position = next((n for n, a in enumerate(step.actions, 1) if action is not None and a.name == action.name), 0)
     details = [("where", f"{step.id}" + (f", action {action.name} ({position} of {len(step.actions)})" if action else ""))]
     details += _words(session, failed)
+    meaning = _meaning(session, step, failed)
+    details += [("means", meaning.message)] if meaning else []
     details += await _evidence(session, step)
-    details.append(("next", _next(failed, str(step.id))))
+    details.append(("next", meaning.next if meaning and meaning.next else _next(failed, str(step.id))))
     what = action.summary if action else f"{step.verb.word} {step.id.local}"
-    return Diagnostic("PLN050", Severity.ERROR, f"{what} failed on {session.desired.host.name}", subject=str(step.id), details=tuple(details))
+    code = meaning.code if meaning else "PLN050"
+    return Diagnostic(code, Severity.ERROR, f"{what} failed on {session.desired.host.name}", subject=str(step.id), details=tuple(details))
+
+
+def _meaning(session: Session, step: Step, failed: StepFailed) -> Meaning | None:
+    """What the kind knows of the error."""
+    error = failed.answer.error if failed.answer else None
+    return session.desired.registry[step.id.kind].explain(error) if error is not None else None
 
 
 def refused(session: Session, wanting: Sequence[ResourceId], failed: StepFailed) -> Diagnostic:
@@ -67,10 +77,11 @@ def _words(session: Session, failed: StepFailed) -> list[tuple[str, str]]:
         seconds = getattr(failed.call, "seconds", None) or USUAL
         return [("no answer", f"{failed.call.name}: {CUT.get(cut, CUT_OTHERWISE).format(seconds=seconds)}")]
     said = session.env.secrets.scrub((error.message if error else "") or str(failed))[:SAID]
-    out = [("host says" if error is not None else "why", said)]
+    azure = isinstance(failed.call, ArmCall)
+    out = [("why" if error is None else "Azure says" if azure else "host says", said)]
     printed = session.env.secrets.scrub(failed.answer.info.strip())[-SAID:] if failed.answer else ""
     if printed and printed not in said:
-        out.append(("it printed", printed))
+        out.append(("correlation id" if azure else "it printed", printed))
     if error is not None and error.is_(NOT_GOOD):
         out.append(("expected", _good(failed.call)))
     elif error is not None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from reconciler.core.calls import AnyCall, Call, LedgerCall, Out
+from reconciler.core.calls import AnyCall, ArmCall, Call, LedgerCall, Out
 from reconciler.core.canonical import plain
 from reconciler.core.kinds import Action
 from reconciler.core.observations import Unseen
@@ -27,7 +27,7 @@ LONGEST = timedelta(minutes=10)  # no attached batch holds the lease for longer;
 
 async def perform(session: Session, step: Step) -> None:
     """Run a step's actions in order. The intent is on the host before the first act; no call that Windows does not know is sent."""
-    _known_to_windows(session, step)
+    known(session, step)
     await acknowledge(session, step)
     before: list[AnyCall] = [*machine(session), put(session.desired.fleet.name, intent(session, step))]
     for position, batch in _batches(step.actions, step.gone):
@@ -40,17 +40,17 @@ async def perform(session: Session, step: Step) -> None:
             last = position + len(batch) == len(step.actions)
             await _attached(session, step, batch, before, told(session, step) if last else ())
         before = []
-        await _until(session, step, batch[-1])
+        await until(session, step, batch[-1])
     await flush(session, step, before)
     given(session, step)
 
 
-def _known_to_windows(session: Session, step: Step) -> None:
+def known(session: Session, step: Step) -> None:
     """Law 6 at the last moment: a kind from elsewhere may say what no cmdlet takes, or what its own vocabulary lacks."""
-    allowed = set(session.desired.registry.words())
+    allowed = {*session.desired.registry.words(), *session.desired.registry.operations()}
     for action in step.actions:
         for call in action.calls:
-            wrong = check_call(call) if isinstance(call, Call) else []
+            wrong = check_call(call) if isinstance(call, Call | ArmCall) else []
             if not isinstance(call, LedgerCall) and call.name not in allowed:
                 wrong = [f"{call.name} is not among the words of the kind {step.id.kind}", *wrong]
             if wrong:
@@ -91,7 +91,7 @@ def _shifted(call: AnyCall, by: int) -> AnyCall:
     return replace(call, parameters={n: Out(v.call + by, v.property) if isinstance(v, Out) else v for n, v in call.parameters.items()})
 
 
-async def _until(session: Session, step: Step, action: Action) -> None:
+async def until(session: Session, step: Step, action: Action) -> None:
     """Look until the fields that the action promises are seen; give up after `within`."""
     if not action.until:
         return

@@ -24,6 +24,7 @@ from reconciler.engine.view import HostView
 from reconciler.engine.world import HostWorld
 
 BRAKE = "PLN028"
+MADE = (Verb.CREATE, Verb.UPDATE, Verb.REPLACE, Verb.AGAIN, Verb.DEFERRED, Verb.UNSEEN, Verb.NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,13 @@ def restrain(desired: Desired, view: HostView, drafts: list[Step], reach: Mappin
         end = _reachable(desired, view, steps, reach)
         world = HostWorld(desired.host, desired.registry, desired.resources, view, end, former)
         verdict = judge(world, desired.registry.rules, now.date(), desired.settled)
-        fell = _fall(steps, verdict)
-        if not fell:
+        fell, put_off = _fall(steps, verdict), _defer(steps, verdict)
+        if not (fell or put_off):
             break
         fallen += fell
         _spread(steps)
-    diagnostics = tuple(dict.fromkeys(_softened(d, steps) for d in (*verdict.diagnostics, *fallen)))
+    said = (d for d in (*verdict.diagnostics, *fallen) if d.severity is not Severity.DEFER)  # a step that is put off says why itself
+    diagnostics = tuple(dict.fromkeys(_softened(d, steps) for d in said))
     return Restrained(tuple(steps.values()), diagnostics, len(desired.registry.rules), len(verdict.suspended))
 
 
@@ -231,11 +233,31 @@ def _held_up(step: Step, steps: Mapping[ResourceId, Step]) -> Step | None:
     for target in (steps[need] for need in step.needs if need in steps):
         if target.verb is Verb.UNSEEN:
             return replace(step, verb=Verb.UNSEEN, changes=(), actions=(), why=f"needs {target.id.local}, which could not be seen", code=target.code)
+        if target.verb is Verb.DEFERRED:
+            return put_off(step, f"needs {target.id.local}, which waits: {target.why}", target.code)
         if target.missing:
             return replace(step, blocked=Block("PLN034", f"needs {target.id.local}, which is not there: {target.missing}"))
         if target.blocked and (target.verb.acts or target.verb is Verb.WAIT or target.pending_restart):
             return replace(step, blocked=Block("PLN030", f"needs {target.id.local}, which is blocked", by=target.blocked.by or target.id))
     return None
+
+
+def put_off(step: Step, why: str, code: str) -> Step:
+    """The step left to a later look: nothing runs, nothing fails, and it is still to be done."""
+    return replace(step, verb=Verb.DEFERRED, actions=(), why=why, code=code, pending_restart="")
+
+
+def _defer(steps: dict[ResourceId, Step], verdict: Verdict) -> bool:
+    """Put off the steps that the world is not ready for; whether there were any. A finding may name one resource, or a kind on its host."""
+    found = False
+    for rule, finding in verdict.findings:
+        if rule.severity is not Severity.DEFER:
+            continue
+        for id, step in steps.items():
+            meant = finding.subject in (str(id), f"{id.host}/{id.kind}")
+            if meant and not step.blocked and (step.verb.acts or step.verb.records or step.pending_restart):
+                steps[id], found = put_off(step, finding.message, rule.id), True
+    return found
 
 
 def _fall(steps: dict[ResourceId, Step], verdict: Verdict) -> list[Diagnostic]:
@@ -269,7 +291,7 @@ def _reachable(desired: Desired, view: HostView, steps: Mapping[ResourceId, Step
             states.pop(record.key, None)
         if step.verb is Verb.DELETE and not step.blocked:
             states.pop(step.key, None)
-        elif step.verb in (Verb.CREATE, Verb.UPDATE, Verb.REPLACE, Verb.UNSEEN, Verb.NOTHING) and (step.blocked or not step.verb.acts):
+        elif step.verb in MADE and (step.blocked or not step.verb.acts):
             if now is None:
                 states.pop(step.key, None)
             else:

@@ -21,9 +21,11 @@ def moved(planned: Step | None, known: Step | None, fresh: Step, *, ours: bool) 
     if not (fresh.verb.acts or fresh.blocked or waits):
         return []
     if planned is None:
-        open_ = known is not None and (known.blocked or known.verb is Verb.UNSEEN)  # what is seen only now is the next round's business
+        open_ = known is not None and (known.blocked or known.verb in (Verb.UNSEEN, Verb.DEFERRED))  # what is seen only now is the next round's business
         quiet = fresh.blocked or waits or ours or open_
         return [] if quiet else [f"{fresh.id.local}: was to be left alone; now {_difference(fresh)}"]
+    if fresh.blocked and ours and fresh.verb is Verb.AGAIN:
+        return []  # it failed under this very plan, and would again: that is told as what it is
     if fresh.blocked:
         return [f"{fresh.id.local}: {fresh.blocked.message}"]
     if waits or planned.verb is Verb.WAIT or same_step(planned, fresh):

@@ -74,7 +74,8 @@ class HostView:
             return Unseen(f"{kind.name} was not looked at")
         if isinstance(looked, Unseen):
             return looked
-        return self._at_work(kind, looked) or looked.get(key) or Absent()
+        busy = self.at_work() if kind.plane is Plane.ARM else None
+        return busy or looked.get(key) or Absent()
 
     def _by_capability(self, requires: Collection[Capability]) -> Absent | Unseen | None:
         for capability in sorted(requires, key=lambda c: c.name):
@@ -85,13 +86,12 @@ class HostView:
                 return Unseen(f"{capability.name} is there and does not answer")
         return None
 
-    def _at_work(self, kind: Kind[Any, Any], looked: Mapping[Key, Present[Any]]) -> Busy | None:
-        """The service's own work: one extension of a VM that is at work makes the VM, and all of them, wait (azure-extensions 1.6, Conflict)."""
-        if kind.plane is not Plane.ARM:
-            return None
-        for key, present in looked.items():
-            if present.busy:
-                return Busy("", f"{key}: {present.busy}", None, present.tagged.run if present.tagged else "someone else")
+    def at_work(self) -> Busy | None:
+        """Azure's own work: one extension of a VM that is at work makes the VM, and all of them, wait (azure-extensions 1.6, Conflict)."""
+        for looked in self.kinds.values():
+            for key, present in () if isinstance(looked, Unseen) else looked.items():
+                if present.busy:
+                    return Busy("", f"{key}: {present.busy}", None, present.tagged.run if present.tagged else "someone else")
         at = self.facts.azure.busy if self.facts.azure else ""
         return Busy("", f"the VM: {at}", None, "someone else") if at else None
 

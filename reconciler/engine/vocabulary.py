@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from reconciler.core.calls import Cmdlet
+from reconciler.core.calls import Arm, Cmdlet
 from reconciler.core.capabilities import WORDS
 from reconciler.core.kinds import Registry
 
 RESTART = Cmdlet("Restart-Computer", ("Force",))
+RESTART_VM = Arm("VirtualMachines_Restart")
 
 
 def vocabulary(registry: Registry) -> tuple[str, ...]:

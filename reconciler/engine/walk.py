@@ -16,6 +16,7 @@ from reconciler.core.errors import SecretUnavailable
 from reconciler.core.ids import ResourceId
 from reconciler.core.kinds import Disruption
 from reconciler.core.plan import HostPlan, Step, Verb
+from reconciler.engine import azuresteps
 from reconciler.engine.arrange import restarts
 from reconciler.engine.decide import decide
 from reconciler.engine.desired import Desired
@@ -160,7 +161,9 @@ class Walk:
         boot = session.view.facts.boot
         try:
             await outwait(session)
-            await restart(session)
+            if session.desired.host.azure is not None:
+                await azuresteps.at_rest(session, wanting[0])
+            await (restart(session) if session.desired.host.connected else azuresteps.restart(session, wanting))
         except StepFailed as failed:
             self.restarts_left = 0
             self.tally.failed += wanting
@@ -168,7 +171,10 @@ class Walk:
             self.tally.diagnostics.append(diagnostic)
             self.say(Happening.FAILED, id=wanting[0], text=str(failed), diagnostic=diagnostic)
             return
-        raise Restarted(boot)
+        if session.desired.host.connected:
+            raise Restarted(boot)
+        self.tally.reboots += 1
+        session.desired, session.view = await self._greeted(session)
 
     def _ready(self, fresh: HostPlan) -> Step | None:
         """The first step that may run now: planned, before any restart, and not waiting for one that failed."""
@@ -213,7 +219,7 @@ class Walk:
         try:
             if step.verb.records:
                 ours = self._done_unseen(session, step)
-                await note(session, step)
+                await (azuresteps.note if azuresteps.lives_there(session, step.id) else note)(session, step)
                 (self.tally.done if ours else self.tally.noted).append(step.id)
                 text = "before the line broke; recorded" if ours else ""
                 self.say(Happening.DONE if ours else Happening.RECORDED, id=step.id, index=index, of=len(order), text=text)
@@ -221,13 +227,15 @@ class Walk:
             usual = (step.usual[0].total_seconds(), step.usual[1].total_seconds())
             self.say(Happening.STEP, id=step.id, index=index, of=len(order), text=step.verb.value, usual=usual)
             if step.verb is Verb.WAIT:
-                await attend(session, step)
+                await (attend if step.code else azuresteps.attend)(session, step)
                 session.desired, session.view = await self._greeted(session)
+                self._joined(session, step)
                 return
-            await perform(session, step)
+            await (azuresteps.perform if azuresteps.lives_there(session, step.id) else perform)(session, step)
             await self._seen_done(session, step)
         except StepFailed as failed:
-            await self._failed(session, step, failed)
+            if not await self._once_more(session, step):
+                await self._failed(session, step, failed)
             return
         except SecretUnavailable as missing:
             await self._failed(session, step, SecretMissing(str(missing)))
@@ -236,6 +244,24 @@ class Walk:
         self.begun |= {step.id} if step.verb is Verb.CREATE else set()
         self.tally.drops = 0
         self.say(Happening.DONE, id=step.id, index=index, of=len(order), seconds=(self.env.clock.now() - started).total_seconds())
+
+    def _joined(self, session: Session, step: Step) -> None:
+        """What Azure was at work on is done, where it was this very plan that set it to work: no record is left to be closed."""
+        left = self._decide(session).step(step.id)
+        if azuresteps.lives_there(session, step.id) and left is not None and left.verb is Verb.NOTHING and self._open_intent(session, left, done=True):
+            self.tally.done.append(step.id)
+            self.say(Happening.DONE, id=step.id, text="Azure went on while nobody looked")
+
+    async def _once_more(self, session: Session, step: Step) -> bool:
+        """Whether what failed in Azure may go well when it is run again: then that is the next round's business, and no failure yet."""
+        if not azuresteps.lives_there(session, step.id) or self.tally.rounds >= ROUNDS:
+            return False
+        await session.look({step.id.kind})
+        fresh = self._decide(session).step(step.id)
+        again = fresh is not None and fresh.verb is Verb.AGAIN and not fresh.blocked and self._open_intent(session, fresh)
+        if again:
+            self.tally.done.append(step.id)  # not before the next round
+        return again
 
     def _done_unseen(self, session: Session, step: Step) -> bool:
         """Whether this very run did it and only lost the answer: what is left is to record it."""
@@ -270,8 +296,8 @@ class Walk:
                 raise StepFailed(None, None, None, f"every call went well, and the host still shows a difference: {still}")
             await session.keep_lease()
             await session.wait(step.id, pauses.pop(0) if len(pauses) > 1 else pauses[0])
-        if step.verb is Verb.DELETE and left is not None and left.pending_restart:
-            return  # gone after the restart: the record stays until that was seen
+        if azuresteps.lives_there(session, step.id) or (step.verb is Verb.DELETE and left is not None and left.pending_restart):
+            return  # its record is in what was seen; or it is gone after the restart, and the record stays until that was seen
         await finish(session, step if step.desired is None else replace(step, desired=left.desired if left and left.desired else step.desired))
 
     def _next_concerns(self, step: Step) -> frozenset[str]:
@@ -305,11 +331,14 @@ class Walk:
 
     def _moved(self, session: Session, fresh: Step) -> list[str]:
         """What is not as planned about one step."""
-        return moved(self.expected.get(fresh.id), self.host.step(fresh.id), fresh, ours=self._open_intent(session, fresh.id))
+        return moved(self.expected.get(fresh.id), self.host.step(fresh.id), fresh, ours=self._open_intent(session, fresh))
 
-    def _open_intent(self, session: Session, id: ResourceId) -> bool:
-        record = session.view.records.by_id.get(id)
-        return record is not None and record.plan == self.plan_id and (record.phase == INTENT or id in self.tally.done)
+    def _open_intent(self, session: Session, fresh: Step, *, done: bool = False) -> bool:
+        record = session.view.records.by_id.get(fresh.id)
+        if record is None and azuresteps.lives_there(session, fresh.id):
+            planned = self.host.step(fresh.id)  # the record went with the old: between the halves of a replace it is nowhere
+            return planned is not None and planned.verb is Verb.REPLACE and fresh.verb is Verb.CREATE
+        return record is not None and record.plan == self.plan_id and (done or record.phase == INTENT or fresh.id in self.tally.done)
 
     # -- rounds
 
@@ -327,7 +356,8 @@ class Walk:
             self.tally.done = [id for id in self.tally.done if id not in self.expected]
             self.say(Happening.ROUND, text=", ".join(step.id.local for step in more))
             return True
-        self.tally.left = [step.id for step in fresh.steps if step in open_ or (restarts(step) and step.id not in stuck)]
+        late = [step for step in fresh.steps if step.verb is Verb.DEFERRED or (restarts(step) and step.id not in stuck)]
+        self.tally.left = [step.id for step in fresh.steps if step in open_ or step in late]
         self.tally.blocked += [step.id for step in fresh.steps if step.blocked and step.verb.acts]
         dark = [step for step in fresh.steps if step.verb is Verb.UNSEEN]
         self.tally.unseen = "; ".join(f"{step.id.local}: {step.why}" for step in dark)
