@@ -35,6 +35,7 @@ def read_host(document: Document, specs: Specs, report: Report) -> Host | None:
         connection=_connection(values.get("connection")),
         position=reading.where["metadata.name"],
     )
+    _restricted(reading, document, values.get("connection"))
     host = _with_azure(reading, document, host, values)
     reading.scope = scope_of(host)
     written = Map(document.spec.line, document.spec.column)
@@ -95,6 +96,19 @@ def _connection(written: ConnectionSpec | Literal["none"] | None) -> Connection:
         return Connection(written)
     options = {name: value for name, value in written.__dict__.items() if value is not None and name not in ("transport", "port")}
     return Connection(written.transport, written.port, MappingProxyType(options))
+
+
+def _restricted(reading: Reading, document: Document, written: ConnectionSpec | Literal["none"] | None) -> None:
+    """A session configuration is of PSRP, and its mode says what it was made for."""
+    if not isinstance(written, ConnectionSpec) or (written.configurationName is None and written.mode is None):
+        return
+    node = document.spec.entries["connection"][1]
+    if written.transport != "psrp":
+        told = "configurationName and mode are of transport: psrp"
+        reading.fail("MAN005", f"Host.spec.connection names a session configuration, and its transport is {written.transport}", node, help=told)
+    elif written.configurationName is None or written.mode is None:
+        missing, other = ("mode", "configurationName") if written.mode is None else ("configurationName", "mode")
+        reading.fail("MAN005", f"Host.spec.connection has {other} and no {missing}", node, help="mode is function, or cmdlet where nothing may be changed")
 
 
 def read_fleet(document: Document, specs: Specs, report: Report) -> Fleet | None:

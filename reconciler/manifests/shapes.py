@@ -53,6 +53,9 @@ Cloud = Annotated[
     str,
     _matches(r"public|usGovernment|china|https://[A-Za-z0-9.-]{1,253}(?::\d{1,5})?", "a cloud is public, usGovernment, china, or another's https address"),
 ]
+ConfigurationName = Annotated[
+    str, _matches(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?", "a session configuration's name is 1 to 64 letters, digits and . - _")
+]
 Reason = Annotated[str, _matches(r"(?s).*\S.*", "a reason says something")]
 
 
@@ -72,7 +75,7 @@ class ResourceMetadata(Model):
 class ConnectionSpec(Model):
     """How a host is reached. Files are named from where the command runs; what is insecure is asked for by name."""
 
-    transport: Literal["winrm", "local"] = "winrm"
+    transport: Literal["winrm", "psrp", "local"] = "winrm"
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     scheme: Literal["http", "https"] | None = None
     authentication: Literal["negotiate", "kerberos", "ntlm", "certificate", "basic"] | None = None
@@ -81,6 +84,8 @@ class ConnectionSpec(Model):
     certificate: str | None = None
     certificateKey: str | None = None
     ca: str | None = None
+    configurationName: ConfigurationName | None = None
+    mode: Literal["function", "cmdlet"] | None = None
     session: Literal["per-look", "persistent"] | None = None
     insecure: tuple[Literal["plainHttp", "anyCertificate"], ...] | None = None
 
