@@ -17,7 +17,7 @@ See    observe    a snapshot, to plan without hosts
 Reach  bootstrap  what to paste where nothing listens yet
 Mend   doctor     can we reach it, and if not, why
 Try    emulate    a Windows estate right here: new, run, fault, heal, power, clock, advance, log,
-                  serve
+                  installer, serve
 
 --specs DIR (specs)   --estate DIR (emulated instead of real)   --output text|json|markdown   -q -v
 Exit: 0 as declared · 1 error · 2 changes · 3 stale plan · 4 blocked · 5 not all seen · 130 Ctrl-C
@@ -27,7 +27,7 @@ First time? reconcile emulate new lab && reconcile --estate lab plan
 
 # Command → the module that serves it, in the order of the help. `emulate` has verbs of its own.
 COMMANDS = ("validate", "schema", "plan", "apply", "drift", "watch", "destroy", "observe", "bootstrap", "doctor", "emulate")
-EMULATE = ("new", "run", "fault", "heal", "power", "clock", "advance", "log", "serve")
+EMULATE = ("new", "run", "fault", "heal", "power", "clock", "advance", "log", "installer", "serve")
 EMULATE_TEXT = """\
 An emulated Windows estate in a folder: hosts, time and faults stay between commands.
 It is named by --estate or RECONCILE_ESTATE.
@@ -40,9 +40,12 @@ reconcile emulate fault HOST --cmdlet NAME --says TEXT
                                            or --error ID, --hang, --drop before|after, --reboot;
                                            --times N
 reconcile emulate heal HOST                takes the faults away
-reconcile emulate power off|on HOST        pulls the plug, or puts it in
+reconcile emulate power off|on HOST        pulls the plug, or puts it in; deallocated: a VM in Azure
 reconcile emulate clock [TIME]             what time it is there; or sets it forward
 reconcile emulate advance 2h               lets time pass
 reconcile emulate log [HOST] [--writes]    requests, cmdlets, jobs, restarts; or changes alone
-reconcile emulate serve                    the hosts over real WinRM, on loopback addresses
+reconcile emulate installer VM EXTENSION --exit 100 --exit 0
+                                           what the next runs of an Azure extension come to
+reconcile emulate serve                    the hosts over real WinRM, their Azure over TLS,
+                                           on loopback addresses
 """

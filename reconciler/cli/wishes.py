@@ -8,8 +8,9 @@ with the specs: what is missing is added, and no machine that is there is change
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from reconciler.cli.azurewishes import NESTING, populate, size
 from reconciler.core.resources import Host, Resource
 from reconciler.emulator.estate import Estate
 from reconciler.emulator.machine import WebFile
@@ -23,16 +24,20 @@ GERMAN = "de-DE"
 
 
 def wishes(linked: Linked, languages: dict[str, str]) -> list[HostWish]:
-    hosts = list(linked.hosts.values())
+    hosts = [host for host in linked.hosts.values() if host.connected]
     spoken = ({hosts[-1].name: GERMAN} if len(hosts) > 2 else {}) | languages
     return [_wish(host, linked.resources.get(host.name, ()), spoken.get(host.name, "en-US")) for host in hosts]
 
 
 def _wish(host: Host, resources: Iterable[Resource], language: str) -> HostWish:
+    resources = tuple(resources)
     named = [str(name) for r in resources if isinstance(name := getattr(r.spec, "netAdapterName", None), str)]
     adapters = tuple(AdapterWish(name) for name in dict.fromkeys([MANAGEMENT, *named]))
     computer = host.computer_name or host.name[:15].upper()
-    return HostWish(host.name, host.sku or USUAL, adapters, language=language, computer_name=computer, address=host.address or None)
+    wish = HostWish(host.name, host.sku or USUAL, adapters, language=language, computer_name=computer, address=host.address or None)
+    if host.azure is None:
+        return wish
+    return replace(wish, platform="azure", nested=size(r.spec for r in resources) in NESTING)
 
 
 def web(linked: Linked) -> dict[str, WebFile]:
@@ -53,14 +58,16 @@ class Growth:
     adapters: tuple[str, ...]
     installers: tuple[str, ...]
     other: tuple[str, ...]
+    azure: tuple[str, ...] = ()
 
     @property
     def added(self) -> tuple[str, ...]:
-        return (*self.machines, *self.adapters, *self.installers)
+        return (*self.machines, *self.adapters, *self.installers, *self.azure)
 
 
-def grow(estate: Estate, wanted: Iterable[HostWish], files: dict[str, WebFile]) -> Growth:
-    """Adds hosts, network cards and installers that the estate lacks."""
+def grow(estate: Estate, wanted: Iterable[HostWish], linked: Linked) -> Growth:
+    """Adds hosts, network cards, installers, and what is in Azure, where the estate lacks it."""
+    files = web(linked)
     machines, adapters, other = [], [], []
     for wish in wanted:
         machine = estate.machines.get(wish.name)
@@ -73,4 +80,5 @@ def grow(estate: Estate, wanted: Iterable[HostWish], files: dict[str, WebFile]) 
             other.append(f"{wish.name} stays {machine.sku}; the specs say {wish.sku}")
     new = {url: file for url, file in files.items() if estate.site.web.get(url) != file}
     estate.site.web.update(new)
-    return Growth(tuple(machines), tuple(adapters), tuple(f"the installer at {url}" for url in sorted(new)), tuple(other))
+    installers = tuple(f"the installer at {url}" for url in sorted(new))
+    return Growth(tuple(machines), tuple(adapters), installers, tuple(other), populate(estate, linked))

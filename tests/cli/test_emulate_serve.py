@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
+from reconciler.emulator.arm import building
+from reconciler.emulator.arm.model import SUBSCRIPTION
 from reconciler.emulator.estate import Estate
 from reconciler.emulator.skus import HostWish
 from tests.emulator.winrm.clients import Process, hello_request
@@ -23,7 +26,10 @@ RUN = "import sys; from reconciler.cli.main import run; sys.exit(run(sys.argv[1:
 @pytest.fixture
 def lab(tmp_path: Path) -> Path:
     folder = tmp_path / "lab"
-    Estate.new(folder, [HostWish("kiosk-01"), HostWish("edge-01")]).close()
+    estate = Estate.new(folder, [HostWish("kiosk-01"), HostWish("edge-01")])
+    building.vm(estate, "edge-01", machine="edge-01")
+    estate.save()
+    estate.close()
     return folder
 
 
@@ -54,8 +60,23 @@ def test_a_client_reaches_the_hosts_and_what_it_did_is_in_the_estate(serving: tu
     session = Process(wire)
     assert session.ask(hello_request()).hello
     session.close()
+    assert powered_in_azure(said["azure"]) == "PowerState/running"
     process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE) == 0
     estate = Estate.open(lab)
     assert [entry["what"] for entry in estate.log("kiosk-01")] == ["shell", "process", "request", "shell"]
+    assert [(entry["what"], entry["status"]) for entry in estate.log("edge-01")] == [("arm", 200)]
     estate.close()
+
+
+def powered_in_azure(said: dict[str, Any]) -> str:
+    """The power state of edge-01, asked with a token of the identity endpoint."""
+    vm = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-edge/providers/Microsoft.Compute/virtualMachines/edge-01"
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = said["ca"]
+        named = {"X-IDENTITY-HEADER": said["environment"]["IDENTITY_HEADER"]}
+        token = session.get(said["identity"], params={"resource": "https://management.azure.com"}, headers=named, timeout=PATIENCE).json()
+        asked = {"Authorization": f"Bearer {token['access_token']}"}
+        found = session.get(f"{said['url']}{vm}/instanceView?api-version=2024-11-01", headers=asked, timeout=PATIENCE).json()
+    return str(found["statuses"][1]["code"])

@@ -15,13 +15,15 @@ from typing import Annotated, Any
 import typer
 from pydantic import TypeAdapter, ValidationError
 
+from reconciler.cli.commands import emulate_azure
+from reconciler.cli.commands.emulate_azure import installer as installer
 from reconciler.cli.commands.emulate_serve import serve as serve  # a verb of its own module
 from reconciler.cli.hints import Said
 from reconciler.cli.session import Session
 from reconciler.cli.timewords import moment_from
 from reconciler.cli.views import emulate_text as text
 from reconciler.cli.views import log_text
-from reconciler.cli.wishes import grow, web, wishes
+from reconciler.cli.wishes import grow, wishes
 from reconciler.core.diagnostics import Diagnostic, error
 from reconciler.core.errors import Refused
 from reconciler.core.fieldtypes import Duration
@@ -53,7 +55,7 @@ def new(
     there = (where / "clock.json").exists()
     estate: Estate = _tried(lambda: Estate.open(where) if there else Estate.new(where))
     with estate.session():
-        growth = grow(estate, wanted, web(linked))
+        growth = grow(estate, wanted, linked)
         said = session.said() if session.common.estate else Said(("--estate", str(where)))
         shown = partial(text.grown_page, growth=growth) if there else text.new_page
         data = text.estate_json(estate) | {"added": list(growth.added)}
@@ -104,12 +106,17 @@ def heal(session: Session, host: HostName, cmdlet: Annotated[str, typer.Option("
     return 0
 
 
-def power(session: Session, state: Annotated[str, typer.Argument(metavar="on|off")], host: HostName) -> int:
-    """Pull the plug, or put it in."""
-    if state not in ("on", "off"):
-        raise typer.BadParameter("power is on or off")
+def power(session: Session, state: Annotated[str, typer.Argument(metavar="on|off|deallocated")], host: HostName) -> int:
+    """Pull the plug, or put it in; deallocate a virtual machine of the estate's Azure."""
+    if state not in ("on", "off", "deallocated"):
+        raise typer.BadParameter("power is on, off or deallocated")
     with session.estate() as estate:
+        if emulate_azure.power(estate, host, state):
+            _answer(session, {"host": host, "power": state}, lambda page: page.say(f"{host} is {state}"))
+            return 0
         machine = _host(estate, host)
+        if state == "deallocated":
+            raise Refused([error("CLI004", f"{host} is no virtual machine of the estate's Azure", help="reconcile emulate power off")])
         _tried(lambda: estate.power(host, state == "on"))
         now = estate.clock.now()
         up_at = (machine.down_until or now) if state == "on" else None
@@ -146,7 +153,7 @@ def log(
 ) -> int:
     """Requests, batches, cmdlets, writes, restarts: everything that happened."""
     with session.estate() as estate:
-        if host:
+        if host and not emulate_azure.matching(estate.azure, host):
             _host(estate, host)
         mark = estate.path / "log.seen" if estate.path else None
         since = int(mark.read_text()) if since_last and mark and mark.exists() else 0

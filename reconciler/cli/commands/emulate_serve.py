@@ -1,11 +1,12 @@
-"""`reconcile emulate serve`: the estate behind real sockets, for any WinRM client, until it is told to stop or its time is over.
+"""`reconcile emulate serve`: the estate behind real sockets, for any client of WinRM or Azure, until it is told to stop or its time is over.
 
 Handed on by `emulate`. What happens meanwhile is in the estate afterwards.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,11 +24,13 @@ from reconciler.core.fieldtypes import Duration
 from reconciler.emulator.estate import Estate, EstateError
 
 if TYPE_CHECKING:
+    from reconciler.emulator.arm.endpoint import Endpoint as AzureEndpoint
     from reconciler.emulator.winrm import Endpoint, Settings
 
 Listen = Annotated[str, typer.Option("--listen", metavar="NETWORK", help="Loopback addresses; the first host by name gets the first.")]
 Http = Annotated[int, typer.Option("--http", min=0, max=65535, help="Port of every host for HTTP; 0: a free one.")]
 Https = Annotated[int, typer.Option("--https", min=0, max=65535, help="Port of every host for HTTPS; 0: a free one.")]
+Arm = Annotated[int, typer.Option("--arm", min=0, max=65535, help="Port of the estate's Azure Resource Manager on 127.0.0.1; 0: a free one.")]
 For = Annotated[str, typer.Option("--for", metavar="DURATION", help="It ends by itself after that.")]
 Pace = Annotated[float, typer.Option("--pace", min=0, help="Seconds there a second here; 0: time moves only by the work that hosts do.")]
 Keys = Annotated[Path | None, typer.Option("--keys", metavar="DIR", help="Where certificates are written; left out: a temporary folder.")]
@@ -41,6 +44,7 @@ def serve(
     listen: Listen = "127.86.0.0/16",
     http: Http = 5985,
     https: Https = 5986,
+    arm: Arm = 0,
     for_: For = "8h",
     pace: Pace = 1.0,
     keys: Keys = None,
@@ -48,7 +52,7 @@ def serve(
     module_cost: ModuleCost = 0.0,
     allow_unencrypted: Plain = False,
 ) -> int:
-    """The hosts over real WinRM, each on a loopback address of its own."""
+    """The hosts over real WinRM, each on a loopback address of its own, and their Azure over TLS."""
     from reconciler.emulator.winrm import Costs, Settings
 
     costs = Costs(process_cost, module_cost, real=pace == 0)
@@ -56,31 +60,45 @@ def serve(
     span = _span(for_)
     with session.estate() as estate:
         try:
-            ended = anyio.run(interruptible, lambda stop: _serve(session, estate, settings, stop, span, (listen, http, https, keys)), lambda: None)
+            ended = anyio.run(interruptible, lambda stop: _serve(session, estate, settings, stop, span, (listen, http, https, arm, keys)), lambda: None)
         except (EstateError, OSError) as trouble:
             raise Refused([error("CLI044", f"the estate cannot be served: {trouble}", help="other ports: --http 0 --https 0")]) from None
     return 130 if ended.value is None else 0
 
 
 async def _serve(
-    session: Session, estate: Estate, settings: Settings, stop: anyio.Event, span: timedelta, where: tuple[str, int, int, Path | None]
+    session: Session, estate: Estate, settings: Settings, stop: anyio.Event, span: timedelta, where: tuple[str, int, int, int, Path | None]
 ) -> Mapping[str, int]:
     from reconciler.emulator.winrm import serve as endpoint
 
-    listen, http, https, keys = where
-    async with endpoint(estate, settings, network=listen, http=http, https=https, folder=keys) as served:
-        _say(session, served)
+    listen, http, https, arm, keys = where
+    async with endpoint(estate, settings, network=listen, http=http, https=https, folder=keys) as served, _azure(estate, settings, arm, keys) as azure:
+        _say(session, served, azure)
         with anyio.move_on_after(span.total_seconds()):
             await stop.wait()
         return dict(served.counts())
 
 
-def _say(session: Session, served: Endpoint) -> None:
+@asynccontextmanager
+async def _azure(estate: Estate, settings: Settings, port: int, keys: Path | None) -> AsyncIterator[AzureEndpoint | None]:
+    """The estate's Azure, where it has one. Without a pace, polls let time pass."""
+    if not estate.azure.subscriptions:
+        yield None
+        return
+    from reconciler.emulator.arm.endpoint import STEP
+    from reconciler.emulator.arm.endpoint import serve as endpoint
+
+    async with endpoint(estate, https=port, step=None if settings.pace else STEP, folder=keys / "azure" if keys else None) as served:
+        yield served
+
+
+def _say(session: Session, served: Endpoint, azure: AzureEndpoint | None) -> None:
     if session.json:
-        session.screen.json({"format": "reconcile/emulate/1", "exitCode": 0, **served_json(served)})
+        more = {"azure": azure_json(azure)} if azure else {}
+        session.screen.json({"format": "reconcile/emulate/1", "exitCode": 0, **served_json(served), **more})
         return
     page = session.screen.page()
-    _page(page, served)
+    _page(page, served, azure)
     session.screen.show(page)
 
 
@@ -90,7 +108,11 @@ def served_json(served: Endpoint) -> dict[str, Any]:
     return {"hosts": hosts, "ca": str(served.ca), "client": client, "user": served.credentials.user, "password": served.credentials.password}
 
 
-def _page(page: Page, served: Endpoint) -> None:
+def azure_json(azure: AzureEndpoint) -> dict[str, Any]:
+    return {"url": azure.url, "ca": str(azure.ca), "identity": azure.identity, "metadata": azure.metadata, "environment": azure.environment}
+
+
+def _page(page: Page, served: Endpoint, azure: AzureEndpoint | None) -> None:
     wide = max((len(name) for name in served.hosts), default=0) + 2
     for name in served.hosts:
         at = served.address(name)
@@ -99,6 +121,11 @@ def _page(page: Page, served: Endpoint) -> None:
     page.say(f"user {served.credentials.user}, password {served.credentials.password}: a made-up one, for these hosts alone")
     page.exact((f"authority    {served.ca}", ""))
     page.exact((f"certificate  {served.client.certificate}, key {served.client.key}", ""))
+    if azure is not None:
+        page.blank()
+        page.exact((f"azure        {azure.url}", "bold"), (f"   authority {azure.ca}", ""))
+        for name, value in azure.environment.items():
+            page.exact((f"export {name}={value}", ""))
     page.say("Ctrl-C ends it", "dim")
 
 

@@ -39,12 +39,17 @@ def _machines(page: Page, estate: Estate) -> None:
         adapters = ", ".join(a.name for a in machine.adapters)
         german = "" if machine.language == "en-US" else f" · {machine.language}"
         page.row(At(0, machine.name, "bold"), At(max(14, len(machine.name) + 2), f"{machine.caption.removeprefix('Microsoft ')}{german} · {adapters}"))
+    alone = [(vm.name, f"{vm.location} · {vm.size}") for vm in estate.azure.vms.values() if not vm.scale_set]
+    for name, what in [*alone, *((held.name, f"{held.location} · scale set of {held.size}") for held in estate.azure.sets.values())]:
+        page.row(At(0, name, "bold"), At(max(14, len(name) + 2), f"Azure {what}"))
     page.blank()
 
 
 def estate_json(estate: Estate) -> dict[str, Any]:
     hosts = [{"name": m.name, "sku": m.sku, "language": m.language, "adapters": [a.name for a in m.adapters]} for m in estate.machines.values()]
-    return {"hosts": hosts, "now": estate.clock.now().isoformat()}
+    azure = [{"id": vm.id, "size": vm.size} for vm in estate.azure.vms.values()]
+    azure += [{"id": held.id, "size": held.size} for held in estate.azure.sets.values()]
+    return {"hosts": hosts, "now": estate.clock.now().isoformat()} | ({"azure": azure} if azure else {})
 
 
 def outcome_page(page: Page, outcome: Outcome) -> None:

@@ -10,7 +10,7 @@ from reconciler.cli.views.page import Page
 from reconciler.cli.views.words import clipped, count, one_line, value
 
 READING = ("get", "test", "find", "measure", "select", "show", "resolve")  # verbs that leave a host as it is
-DOING = ("ledger", "job", "program", "reboot", "power")
+DOING = ("ledger", "job", "program", "reboot", "power", "handler")
 Entry = Mapping[str, Any]
 
 
@@ -18,6 +18,8 @@ def writes(entry: Entry) -> bool:
     """Whether it changed the host, or may have: what failed is shown too."""
     if entry["what"] == "cmdlet":
         return str(entry.get("name", "")).rpartition("\\")[2].partition("-")[0].casefold() not in READING
+    if entry["what"] == "arm":
+        return str(entry["method"]) != "GET"
     return entry["what"] in DOING and not (entry["what"] == "ledger" and entry.get("do") == "get")
 
 
@@ -83,7 +85,24 @@ def _program(entry: Entry) -> str:
     return f"exit {entry.get('exit', '?')}: {entry.get('path', '')} {' '.join(map(str, entry.get('arguments') or ()))}"
 
 
+def _arm(entry: Entry) -> str:
+    """A request to Azure Resource Manager: what of which resource, and what was answered."""
+    path = str(entry["path"]).rpartition("/providers/Microsoft.Compute/")[2]
+    code = f" {entry['code']}" if entry.get("code") else ""
+    return f"{entry['method']} {path}: {entry['status']}{code}"
+
+
+def _handler(entry: Entry) -> str:
+    """A run of an Azure extension's handler."""
+    what = f"{entry.get('do', '')} {entry.get('extension', '')}"
+    if entry.get("do") == "begins":
+        return f"{what}, {entry.get('handler', '')} {entry.get('version', '')}, run {entry.get('run', '')}"
+    return f"{what}, exit {entry['exit']}" if "exit" in entry else what
+
+
 SENTENCES: Mapping[str, Callable[[Entry], str]] = {
+    "arm": _arm,
+    "handler": _handler,
     "process": lambda entry: f"powershell {entry.get('pid', '')} {entry.get('do', '')}s",
     "request": _request,
     "cmdlet": _cmdlet,

@@ -93,6 +93,14 @@ def extension(estate: Estate, held: Vm, name: str, publisher: str, kind: str, ve
     return made
 
 
+def power(estate: Estate, held: Vm, word: str) -> None:
+    """Somebody else puts the VM into that state: running, stopped or deallocated; the host that it is with it."""
+    if held.machine and (word == "running") != (estate.machine(held.machine).power == "on"):
+        estate.power(held.machine, on=word == "running")
+    held.power = word
+    estate.record(held.label, "power", on=word == "running", state=word, by="azure")
+
+
 def change_image(held: ScaleSet, version: str) -> None:
     """Somebody changes the image in the model: every instance is behind from now on."""
     held.image = version

@@ -17,7 +17,7 @@ from reconciler.emulator.arm.model import Cloud, Principal
 from reconciler.emulator.machine import NAMESPACE
 
 MANAGER = "https://management.azure.com"
-AUDIENCES = (MANAGER, "https://management.core.windows.net", "https://management.usgovcloudapi.net", "https://management.chinacloudapi.cn")
+AUDIENCES = (MANAGER, "https://management.core.windows.net", "https://management.core.usgovcloudapi.net", "https://management.chinacloudapi.cn")
 IMDS = "/metadata/identity/oauth2/token"
 APP_SERVICE = "/msi/token"
 LIFE = 24 * 3600  # seconds: a managed identity's token is good for a day [doc]
@@ -56,7 +56,7 @@ def caller(cloud: Cloud, request: Request) -> str:
     claims = _claims(cloud, token)
     if claims is None:
         raise _refused(cloud, "InvalidAuthenticationToken", "The access token is invalid.", request)
-    if claims["aud"] not in AUDIENCES:
+    if claims["aud"] not in (*AUDIENCES, request.base):
         raise _refused(
             cloud, "InvalidAuthenticationTokenAudience", f"The access token has been obtained for wrong audience or resource '{claims['aud']}'.", request
         )

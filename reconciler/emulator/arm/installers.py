@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from fnmatch import fnmatchcase
 from typing import Any
 
 from reconciler.emulator.arm import aftermath, guests
@@ -120,16 +119,10 @@ def _good(cloud: Cloud, extension: Extension, run: Run) -> bool:
 
 def _scripted(cloud: Cloud, vm: Vm, extension: Extension) -> Run | None:
     """The next scripted run that is meant for this extension here; it is used up."""
-    whose = [vm.name.lower(), vm.id.lower(), vm.label.lower()]
-    what = [extension.name.lower(), extension.type.lower()]
     for script in cloud.scripts:
-        if script.runs and _matches(script.vm, whose) and _matches(script.extension, what):
+        if script.runs and vm.meant(script.vm) and extension.meant(script.extension):
             return script.runs.pop(0)
     return None
-
-
-def _matches(pattern: str, names: list[str]) -> bool:
-    return any(fnmatchcase(name, pattern.lower()) for name in names)
 
 
 def _by_nature(cloud: Cloud, vm: Vm, extension: Extension) -> int:

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import Any
 
 SUBSCRIPTION = "6f1c0c9e-0000-4000-8000-00000000e001"
 TENANT = "3d5c9f0a-0000-4000-8000-0000000000aa"
 COMPUTE = "Microsoft.Compute"
+
+
+def _any(pattern: str, *names: str) -> bool:
+    return any(fnmatchcase(name.lower(), pattern.lower()) for name in names)
 
 
 @dataclass(slots=True)
@@ -79,6 +84,10 @@ class Extension:
     def handler(self) -> str:
         return f"{self.publisher}.{self.type}"
 
+    def meant(self, pattern: str) -> bool:
+        """By its name or its type."""
+        return _any(pattern, self.name, self.type)
+
 
 @dataclass(slots=True)
 class Vm:
@@ -116,6 +125,10 @@ class Vm:
     def label(self) -> str:
         """Whom the log means: the host that it is, or SET/INSTANCE, or its name."""
         return self.machine or (f"{self.scale_set.rpartition('/')[2]}/{self.instance}" if self.scale_set else self.name)
+
+    def meant(self, pattern: str) -> bool:
+        """By its name, its id, or SET/INSTANCE."""
+        return _any(pattern, self.name, self.id, self.label)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,101 @@
+"""The estate's Azure in the commands of `emulate`: what is made for declared hosts, scripts, power, log, and the real SDK's ways to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reconciler.emulator.arm import building
+from reconciler.emulator.arm.transport import Transport
+from reconciler.emulator.estate import Estate
+from tests.cli.conftest import SPECS, Reconcile
+from tests.emulator.arm.azure import Azure
+
+SUBSCRIPTION = "6f1c0c9e-0000-4000-8000-00000000e001"
+HOSTS = f"""\
+---
+apiVersion: reconciler/v1
+kind: Host
+metadata: {{name: hpc-01}}
+spec:
+  sku: server-2022
+  connection: none
+  azure: {{subscription: {SUBSCRIPTION}, resourceGroup: rg-hpc, vm: hpc-01}}
+---
+apiVersion: reconciler/v1
+kind: Host
+metadata: {{name: cloud-01}}
+spec:
+  sku: server-2022
+  azure: {{subscription: {SUBSCRIPTION}, resourceGroup: rg-edge, vm: vm-cloud-01}}
+  resources:
+    WindowsFeature/Hyper-V: {{}}
+---
+apiVersion: reconciler/v1
+kind: Host
+metadata: {{name: batch}}
+spec:
+  connection: none
+  azure: {{subscription: {SUBSCRIPTION}, resourceGroup: rg-hpc, scaleSet: batch}}
+"""
+
+
+@pytest.fixture
+def azure(reconcile: Reconcile, fleet: Path) -> Reconcile:
+    (fleet / "specs" / "fleet.yaml").write_text(SPECS + HOSTS, encoding="utf-8")
+    assert reconcile("emulate", "new", "lab").code == 0
+    return lambda *words: reconcile("--estate", "lab", *words)
+
+
+def opened(fleet: Path) -> Estate:
+    estate = Estate.open(fleet / "lab")
+    estate.close()
+    return estate
+
+
+def test_declared_hosts_are_in_the_estates_azure_and_one_machine_where_they_are_reached(azure: Reconcile, fleet: Path) -> None:
+    estate = opened(fleet)
+    assert {vm.label: vm.machine for vm in estate.azure.vms.values() if not vm.scale_set} == {"hpc-01": "", "cloud-01": "cloud-01"}
+    assert sorted(estate.machines) == ["cloud-01", "edge-01", "kiosk-04"]
+    assert estate.machines["cloud-01"].platform == "azure"
+    assert [held.name for held in estate.azure.sets.values()] == ["batch"]
+    assert "nothing to add" in azure("emulate", "new").out
+
+
+def test_scripted_runs_and_power_are_met_by_requests_and_stand_in_the_log(azure: Reconcile, fleet: Path) -> None:
+    said = azure("emulate", "installer", "hpc-01", "av", "--exit", "100", "--exit", "0")
+    assert "hpc-01: the next runs of av will come to 100, 0, then as usual" in said.out
+    with Estate.open(fleet / "lab").session() as estate:
+        here = Azure.over(estate, next(vm for vm in estate.azure.vms.values() if vm.name == "hpc-01"))
+        sent = {"publisher": "Microsoft.Azure.Security", "type": "IaaSAntimalware", "typeHandlerVersion": "1.3"}
+        assert here.put("av", {"location": "westeurope", "properties": sent})["status"] == "Failed"
+    log = azure("-v", "emulate", "log", "hpc-01").out
+    assert "PUT virtualMachines/hpc-01/extensions/av: 201" in log
+    assert "begins av, Microsoft.Azure.Security.IaaSAntimalware 1.3.0.0, run 1" in log
+    assert "ends av, exit 100" in log
+    assert len(azure("emulate", "log", "hpc-01", "--writes").out.splitlines()) == 3
+
+
+@pytest.mark.parametrize(("state", "host", "shown"), [("deallocated", "cloud-01", "PowerState/deallocated"), ("off", "hpc-01", "PowerState/stopped")])
+def test_a_vm_is_stopped_by_somebody_else(azure: Reconcile, fleet: Path, state: str, host: str, shown: str) -> None:
+    assert azure("emulate", "power", state, host).out == f"{host} is {state}\n"
+    with Estate.open(fleet / "lab").session() as estate:
+        vm = next(vm for vm in estate.azure.vms.values() if vm.label == host)
+        assert Azure.over(estate, vm).send("GET", "vm/instanceView")["statuses"][1]["code"] == shown
+        assert not vm.machine or not estate.machine(vm.machine).answers()
+    assert azure("emulate", "power", "on", host).code == 0
+
+
+def test_what_is_not_in_azure_is_refused_with_what_is(azure: Reconcile) -> None:
+    assert "there are: batch/0, batch/1, batch/2, cloud-01, hpc-01" in azure("emulate", "installer", "hpc-02", "av").err
+    assert "edge-01 is no virtual machine of the estate's Azure" in azure("emulate", "power", "deallocated", "edge-01").err
+
+
+def test_an_estate_without_azure_keeps_no_file_of_it(tmp_path: Path) -> None:
+    with Estate.new(tmp_path / "lab").session() as estate:
+        assert Transport(estate).send("GET", "https://management.azure.com/subscriptions?api-version=2021-04-01")[0] == 401
+    assert not (tmp_path / "lab" / "azure.json").exists()
+    with Estate.open(tmp_path / "lab").session() as estate:
+        building.subscription(estate)
+    assert (tmp_path / "lab" / "azure.json").exists()
