@@ -12,6 +12,7 @@ import requests
 from winrm.protocol import Protocol
 from winrm.transport import Transport
 
+from reconciler.hosts.winrm import envelopes
 from reconciler.hosts.winrm.adapter import CapsAdapter, context_of, plain_xml
 from reconciler.hosts.winrm.errors import Hostile
 from reconciler.hosts.winrm.way import ANY_CERTIFICATE, Way
@@ -64,7 +65,7 @@ class _Transport(Transport):
 
 
 class _Protocol(Protocol):
-    """Waits on the host for parts of a second too, which pywinrm would round."""
+    """Waits on the host for parts of a second too, which pywinrm would round; spells the messages of a warm request as text."""
 
     wait = float(OPERATION)
 
@@ -72,6 +73,13 @@ class _Protocol(Protocol):
         header: dict[str, Any] = super().build_wsman_header(*given, **named)
         header["env:Header"]["w:OperationTimeout"] = f"PT{self.wait:.3f}S"
         return header
+
+    def send_command_input(self, shell_id: str, command_id: str, stdin_input: str | bytes, end: bool = False) -> None:
+        data = stdin_input.encode() if isinstance(stdin_input, str) else stdin_input
+        self.send_message(envelopes.send(shell_id, command_id, data, self.wait, end=end))
+
+    def get_command_output_raw(self, shell_id: str, command_id: str) -> tuple[bytes, bytes, int, bool]:
+        return envelopes.received(self.send_message(envelopes.receive(shell_id, command_id, self.wait)))
 
 
 class Client:
