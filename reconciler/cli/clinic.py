@@ -15,7 +15,7 @@ import anyio
 from reconciler.cli.reach import emulated
 from reconciler.cli.session import Session
 from reconciler.cli.wallclock import WallClock
-from reconciler.core.resources import Host
+from reconciler.core.resources import Connection, Host
 from reconciler.engine.identity import verify
 from reconciler.engine.vocabulary import vocabulary
 from reconciler.hosts.connect import Connections
@@ -40,7 +40,14 @@ def clinic(session: Session) -> Iterator[Callable[[Host], Clinic]]:
         lines = Connections(session.vault, WallClock())
         bare = Clinic(fleet, allow, env.connect, env.clock, verify)
         whole = replace(bare, way=lambda host: way_to(host, Path()), cim=lines.cim)
+        nothing = replace(bare, connect=None, where="nothing says how it is reached")
+
+        def by_connection(host: Host) -> Clinic:
+            if host.connection == Connection():
+                return nothing
+            return whole if host.connection.transport in OVER_A_LINE else bare
+
         try:
-            yield lambda host: whole if host.connection.transport in OVER_A_LINE else bare
+            yield by_connection
         finally:
             anyio.run(lines.aclose)

@@ -7,12 +7,13 @@ from datetime import timedelta
 
 from reconciler.core.calls import AnyCall, Cmdlet
 from reconciler.core.capabilities import AZURE_EFLOW, DHCP_SERVER, HYPER_V, WINNAT
-from reconciler.core.errors import TransportError
+from reconciler.core.errors import TransportError, Unreachable
 from reconciler.core.observations import Facts
 from reconciler.core.snapshot import call_key
 from reconciler.core.transport import Reader
-from reconciler.hosts.cim import CIMV2, STANDARD, VIRTUALIZATION, Cim, NotThere
+from reconciler.hosts.cim import CIMV2, STANDARD, VIRTUALIZATION, Cim
 from reconciler.hosts.doctor.seen import Seen
+from reconciler.hosts.winrm.errors import Faulted, Forbidden
 
 SERVICES = ("vmms", "hvhost", "vmcompute", "hns", "DHCPServer", "wssdagent")
 FEATURES = ("Microsoft-Hyper-V", "HypervisorPlatform", "DHCPServer", "Containers")
@@ -43,10 +44,10 @@ DEADLINE = timedelta(seconds=90)
 
 
 async def ask_wmi(cim: Cim, seen: Seen) -> None:
-    """The settings, then every table. A host that does not let us in is asked once: `signed` says why."""
+    """The settings, then every table. A host that does not let us in is asked once (`signed`); one that lets us in and not into WMI (JEA) too (`wmi`)."""
     try:
         seen.settings = await cim.settings()
-    except NotThere:
+    except (Forbidden, Faulted):
         seen.settings = {}
     except TransportError as failed:
         seen.signed = failed
@@ -54,6 +55,9 @@ async def ask_wmi(cim: Cim, seen: Seen) -> None:
     for name, namespace, class_name, properties, where in TABLES:
         try:
             seen.tables[name] = await cim.query(namespace, class_name, properties, where)
+        except (Forbidden, Unreachable) as failed:
+            seen.wmi = failed
+            return
         except TransportError as failed:
             seen.tables[name] = failed
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TypeAlias
+
+import anyio
 
 from reconciler.core.checkup import Checkup, Finding
 from reconciler.core.errors import ReconcilerError, WrongMachine
@@ -16,27 +18,35 @@ from reconciler.hosts.doctor import on_host, on_line, on_session
 from reconciler.hosts.doctor.ask import WORDS, ask_session, ask_wmi
 from reconciler.hosts.doctor.line import walk
 from reconciler.hosts.doctor.seen import Seen
+from reconciler.hosts.winrm.errors import OutOfTime
 from reconciler.hosts.winrm.way import Way
 
 Check: TypeAlias = Callable[[Seen], Iterable[Finding]]
 CHECKS: tuple[Check, ...] = (*on_line.CHECKS, *on_session.CHECKS, *on_host.CHECKS)
+Beside: TypeAlias = Callable[[Host], Awaitable[Sequence[Finding]]]
 PATIENCE = 10.0  # seconds of each step of the way
+LIMIT = 300.0  # seconds of one host
 
 __all__ = ["CHECKS", "WORDS", "Clinic", "examine"]
 
 
 @dataclass(frozen=True, slots=True)
 class Clinic:
-    """How hosts are reached. `way` and `cim` None: there is no network between, or no WMI. `verify` raises WrongMachine."""
+    """How hosts are reached. `way`, `cim`, `connect` None: there is no network between, no WMI, no session. `verify` raises WrongMachine.
+
+    `beside`: what others look at about the host without going there, and find.
+    """
 
     fleet: str
     allow: tuple[str, ...]
-    connect: Connect
+    connect: Connect | None
     clock: Clock
     verify: Callable[[Host, Hello], None]
     way: Callable[[Host], Way] | None = None
     cim: Callable[[Host], AbstractAsyncContextManager[Cim]] | None = None
+    beside: tuple[Beside, ...] = ()
     patience: float = PATIENCE
+    limit: float = LIMIT
     where: str = ""
 
 
@@ -44,10 +54,16 @@ async def examine(host: Host, clinic: Clinic, checks: Sequence[Check] = CHECKS) 
     """Never raises for what a host does, nor for a connection that cannot be used."""
     seen = Seen(host, clinic.clock.now(), clinic.fleet)
     try:
-        await _look(seen, clinic)
+        with anyio.move_on_after(clinic.limit) as scope:
+            await _look(seen, clinic)
+        if scope.cancelled_caught:
+            seen.unasked = OutOfTime(f"{host.name}: not all was answered within {clinic.limit:g} s")
     except ReconcilerError as failed:  # the connection's own fields, or a secret that is not there: said as a finding
         seen.signed = seen.signed or failed
-    return Checkup(host.name, _where(seen, clinic), tuple(finding for check in checks for finding in check(seen)))
+    found = [finding for check in checks for finding in check(seen)]
+    for look in clinic.beside:
+        found += await look(host)
+    return Checkup(host.name, _where(seen, clinic), tuple(found))
 
 
 async def _look(seen: Seen, clinic: Clinic) -> None:
@@ -58,13 +74,13 @@ async def _look(seen: Seen, clinic: Clinic) -> None:
     if clinic.cim is not None:
         async with clinic.cim(seen.host) as cim:
             await ask_wmi(cim, seen)
-    if seen.signed is None:
-        await _session(seen, clinic)
+    if seen.signed is None and clinic.connect is not None:
+        await _session(seen, clinic.connect, clinic)
 
 
-async def _session(seen: Seen, clinic: Clinic) -> None:
+async def _session(seen: Seen, connect: Connect, clinic: Clinic) -> None:
     try:
-        async with clinic.connect(Target(seen.host, clinic.fleet, clinic.allow)) as reader:
+        async with connect(Target(seen.host, clinic.fleet, clinic.allow)) as reader:
             seen.session = reader.hello
             clinic.verify(seen.host, reader.hello)
             await ask_session(reader, seen)

@@ -12,6 +12,7 @@ from reconciler.hosts.cim import NotThere, is_true, number, one
 from reconciler.hosts.doctor.ask import FEATURES
 from reconciler.hosts.doctor.on_line import code_of, said
 from reconciler.hosts.doctor.seen import Seen
+from reconciler.hosts.winrm.errors import Forbidden
 
 GB = 2**30
 FULL = 5 * GB  # bytes of drive C below which little can be installed
@@ -19,6 +20,14 @@ ENABLED = 1  # InstallState of Win32_OptionalFeature, as Microsoft documents it
 STATES = {2: "running", 3: "off", 6: "saved", 9: "paused", 10: "starting", 4: "stopping"}  # EnabledState of Msvm_ComputerSystem
 GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 MOST = 12  # names in a line
+
+
+def wmi(seen: Seen) -> Iterator[Finding]:
+    """Who may only use a JEA endpoint is kept out of WMI, which is as it should be."""
+    if isinstance(seen.wmi, Forbidden):
+        yield warn("wmi", "this account may not read WMI: memory, disks, machines, switches and NAT are not told", "no harm where it is meant (JEA)", "HST023")
+    elif seen.wmi is not None:
+        yield warn("wmi", f"no more answers: {said(seen.wmi, seen.host.name)}", "is the service Winmgmt well there?", code_of(seen.wmi))
 
 
 def boot(seen: Seen) -> Iterator[Finding]:
@@ -118,4 +127,4 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:MOST]) + more or "none"
 
 
-CHECKS: tuple[Callable[[Seen], Iterator[Finding]], ...] = (boot, memory, disk, nesting, features, machines, switches, nats)
+CHECKS: tuple[Callable[[Seen], Iterator[Finding]], ...] = (wmi, boot, memory, disk, nesting, features, machines, switches, nats)

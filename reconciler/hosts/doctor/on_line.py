@@ -9,7 +9,7 @@ from reconciler.core.checkup import Finding, fail, left, ok, warn
 from reconciler.core.errors import ReconcilerError, SecretUnavailable, TransportError, Unreachable
 from reconciler.hosts.doctor.line import is_address
 from reconciler.hosts.doctor.seen import Certificate, Line, Seen
-from reconciler.hosts.winrm.errors import BadConnection, Forbidden, OutOfTime, SignInRefused, SignInStopped
+from reconciler.hosts.winrm.errors import BadConnection, OutOfTime, SignInRefused, SignInStopped
 from reconciler.hosts.winrm.way import ANY_CERTIFICATE, RISKS, Way
 
 SOON = timedelta(days=30)
@@ -128,10 +128,6 @@ def _unsigned(seen: Seen, failed: ReconcilerError) -> Finding:
     match failed:
         case SignInRefused() | SignInStopped():
             return fail("sign-in", f"{text}, tried once", _why_refused(seen), code)
-        case Forbidden():
-            return fail(
-                "sign-in", text, "the account must be an administrator there (in a workgroup: LocalAccountTokenFilterPolicy), or use a JEA endpoint", code
-            )
         case BadConnection():
             return fail("connection", text, "docs/connections.md has the fields", code)
         case SecretUnavailable():
@@ -200,7 +196,9 @@ def _span(apart: float) -> str:
 def rest(seen: Seen) -> Iterator[Finding]:
     """Said once, instead of a line for each thing that could not be looked at."""
     line = seen.line
-    if (line is not None and line.offer is None) or seen.signed is not None:
+    if line is None and seen.session is None and not (seen.signed or seen.stranger or seen.unasked or seen.tables):
+        yield left("host", "nothing says how it is reached: spec.connection (docs/connections.md)")
+    elif (line is not None and line.offer is None) or seen.signed is not None:
         yield left("rest", "PowerShell, identity, roles, machines: not looked at, since nobody is let in")
 
 

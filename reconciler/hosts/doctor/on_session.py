@@ -16,12 +16,14 @@ from reconciler.hosts.cim import number, one
 from reconciler.hosts.doctor.ask import CAPABILITIES, FLEETS, POLICY, REBOOTS
 from reconciler.hosts.doctor.on_line import code_of, said
 from reconciler.hosts.doctor.seen import Seen
-from reconciler.hosts.winrm.errors import BootFailed, NoPowerShell, Quota
+from reconciler.hosts.winrm.errors import BootFailed, Forbidden, NoPowerShell, Quota
+from reconciler.wire.powershell import sha256
 
 LOGS = {"ModuleLogging": "module logging", "ScriptBlockLogging": "script-block logging", "Transcription": "transcription"}
 LEAST = {"Winrs/MaxShellsPerUser": (2, "shells a user"), "Winrs/MaxMemoryPerShellMB": (512, "MB a shell"), "MaxEnvelopeSizekb": (150, "KB an envelope")}
 STRICT = ("allsigned", "restricted")
 NO_KEY = "PathNotFound"
+INVOKER = f"our script has the SHA-256 {sha256()}"
 
 
 def limits(seen: Seen) -> Iterator[Finding]:
@@ -46,20 +48,23 @@ def shell(seen: Seen) -> Iterator[Finding]:
         case Hello(raw=raw):
             version, mode = raw.get("ps") or "of an unknown version", raw.get("language") or "of an unknown mode"
             yield ok("shell", f"Windows PowerShell {version}, {mode}")
-            if seen.unasked is not None:
-                yield fail("shell", f"questions were not answered: {said(seen.unasked, seen.host.name)}", code=code_of(seen.unasked))
         case ReconcilerError() as failed:
             yield _no_session(seen, failed)
             yield left("session", "policies, records, lease, jobs: only a session tells; what follows comes by WMI")
+    if seen.unasked is not None:
+        yield fail("answers", said(seen.unasked, seen.host.name), "the host is very slow, or hangs: its own event log tells more", code_of(seen.unasked))
 
 
 def _no_session(seen: Seen, failed: ReconcilerError) -> Finding:
     text, code = said(failed, seen.host.name), code_of(failed)
     match failed:
         case BootFailed(explained=found) if found is not None:
-            return fail("shell", f"{found.message}: {found.why}", found.help, code)
-        case NoPowerShell():
-            return fail("shell", text, "an application-control policy, or an antivirus, keeps powershell.exe from starting for this account", code)
+            return fail("shell", f"{found.message}: {found.why}", f"{found.help}; {INVOKER}", code)
+        case BootFailed() | NoPowerShell():
+            help = "an application-control policy, or an antivirus, keeps powershell.exe or our script from running for this account"
+            return fail("shell", text, f"{help}; {INVOKER}", code)
+        case Forbidden():
+            return fail("shell", text, "the account must be an administrator there, or reach a JEA endpoint: transport psrp with its configurationName", code)
         case Quota():
             return fail("shell", text, "close shells there (they end after their idle time), or restart WinRM", code)
     return fail("shell", text, code=code)

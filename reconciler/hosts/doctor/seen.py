@@ -62,7 +62,8 @@ class Seen:
     at: datetime
     fleet: str = "default"
     line: Line | None = None
-    signed: ReconcilerError | None = None  # why signing in, or asking WMI anything at all, did not come about
+    signed: ReconcilerError | None = None  # why signing in did not come about
+    wmi: ReconcilerError | None = None  # signed in, and WMI told nothing, or no more
     settings: Mapping[str, str] = field(default_factory=dict)
     tables: dict[str, Rows] = field(default_factory=dict)
     session: Hello | ReconcilerError | None = None

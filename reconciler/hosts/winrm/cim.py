@@ -25,7 +25,7 @@ ABSENT = (2150858752, 2150858778)  # no such resource; a filter that cannot be p
 ENVELOPE = "512000"
 MOST = "1000"  # instances of one answer
 PULLS, INSTANCES = 100, 10_000
-SECONDS = 60.0  # of one request
+SECONDS = 30.0  # of one request
 DEPTH = 5  # elements of the WinRM service's settings
 
 

@@ -16,7 +16,7 @@ import pytest
 from reconciler.core.calls import Secret
 from reconciler.core.checkup import Checkup, Finding, State
 from reconciler.core.resources import Connection, Host
-from reconciler.core.transport import Connect
+from reconciler.emulator.faults import Fault
 from reconciler.emulator.parts import Nat, VirtualMachine, VmSwitch
 from reconciler.emulator.winrm import Quotas, Settings
 from reconciler.emulator.winrm import certificates as made
@@ -26,6 +26,7 @@ from reconciler.hosts.doctor import CHECKS, WORDS, Clinic, examine
 from reconciler.hosts.doctor.ask import CAPABILITIES
 from reconciler.hosts.winrm.way import way_to
 from reconciler.signatures import check_call
+from reconciler.wire.powershell import sha256
 from tests.hosts.winrm.serving import HOST, PASSWORD, Served, served
 
 LOCKDOWN = ("HKLM\\SYSTEM\\CurrentControlSet\\Control\\Session Manager\\Environment", "__PSLockdownPolicy", "4")
@@ -33,8 +34,8 @@ ALLOW = (*(word.name for word in WORDS), "Get-VMHost", "Get-WindowsFeature", "Ge
 
 
 def clinic(there: Served, **more: Any) -> Clinic:
-    connect: Connect = there.reach
-    return Clinic("edge", ALLOW, connect, there.estate.clock, verify, way=lambda host: way_to(host, Path()), cim=there.reach.cim, **{"patience": 2.0} | more)
+    given: dict[str, Any] = {"connect": there.reach, "way": lambda host: way_to(host, Path()), "cim": there.reach.cim, "patience": 2.0} | more
+    return Clinic("edge", ALLOW, clock=there.estate.clock, verify=verify, **given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +301,60 @@ async def test_something_else_on_the_port_is_no_winrm() -> None:
         told = await doctor(there, there.host())
         assert told.failed() == ["sign-in"]
         assert told["sign-in"].help == "what answers there is no WinRM service"
+
+
+DENIED = (
+    '<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body><s:Fault><s:Reason><s:Text>Access is denied.</s:Text></s:Reason><s:Detail>'
+    '<f:WSManFault xmlns:f="http://schemas.microsoft.com/wbem/wsman/1/wsmanfault" Code="5"/></s:Detail></s:Fault></s:Body></s:Envelope>'
+)
+REFUSAL = f"HTTP/1.1 500 \r\nContent-Type: application/soap+xml;charset=UTF-8\r\nContent-Length: {len(DENIED)}\r\n\r\n{DENIED}"
+
+
+async def test_who_may_not_read_wmi_is_no_failure_where_a_session_stands() -> None:
+    async with served() as there:
+        there.endpoint.trouble(HOST, *(Trouble(What.RAW, verb, times=None, text=REFUSAL) for verb in ("Get", "Enumerate")))
+        told = await doctor(there, there.host("basic-tls"))
+        assert told.failed() == []
+        assert told["wmi"].state is State.WARN
+        assert told["who"].text.startswith("computer name KIOSK-01")
+        assert "machines" not in told
+
+
+async def test_who_may_use_nothing_there_is_told_what_it_takes() -> None:
+    async with served() as there:
+        there.endpoint.trouble(HOST, *(Trouble(What.RAW, verb, times=None, text=REFUSAL) for verb in ("Get", "Enumerate", "Create")))
+        told = await doctor(there, there.host("basic-tls"))
+        assert told.failed() == ["shell"]
+        assert told["shell"].code == "HST023"
+        assert "JEA" in told["shell"].help
+
+
+async def test_a_host_that_hangs_after_the_sign_in_is_left_after_its_time() -> None:
+    async with served() as there:
+        there.endpoint.trouble(HOST, Trouble(What.HANG, "Enumerate", times=None))
+        told = await doctor(there, limit=1.0)
+        assert told.failed() == ["answers"]
+        assert told["sign-in"].state is State.OK
+
+
+async def test_powershell_that_may_not_start_is_told_from_a_script_that_may_not_run() -> None:
+    async with furnished() as there:
+        there.estate.fault(HOST, Fault("powershell", error="1260"))
+        told = await doctor(there)
+        assert told.failed() == ["shell"]
+        assert sha256() in told["shell"].help
+        assert told["machines"].text == "till running"
+
+
+async def test_what_others_find_about_a_host_comes_after_what_was_found_there() -> None:
+    async def agent(host: Host) -> list[Finding]:
+        return [Finding("agent", State.FAIL, f"{host.name} has none")]
+
+    async with served() as there:
+        checkup = await examine(there.host("ntlm-tls"), clinic(there, beside=(agent,), connect=None, cim=None, way=None))
+        assert [finding.name for finding in checkup.findings] == ["host", "agent"]
+        assert Told(checkup)["host"].state is State.LEFT
+        assert there.counts["requests"] == 0
 
 
 async def test_a_host_that_is_off_is_not_reached() -> None:
