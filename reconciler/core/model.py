@@ -54,6 +54,13 @@ AGAIN = Mark("AGAIN")  # a difference means: run it again
 
 
 @dataclass(frozen=True, slots=True)
+class Json:
+    """A map that a service defines: read as JSON has it. With `secrets`, a reference such as {env: NAME} may stand for any value in it."""
+
+    secrets: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Keyed:
     """A map name → entry in YAML, matched to the host's entries by these fields of the entry."""
 
@@ -77,11 +84,14 @@ class Ref:
 class From:
     """A left-out value that comes from elsewhere: `metadata.name`, `refField.path`, or `refField.state.path` (Later until seen).
 
+    Where the first part is no reference, it is a field of this spec whose value knows more than its name (`driver.publisher`).
     `beside`: only where that field of the same spec is given (a gateway has no meaning without an address).
+    `yields`: what is written may differ; it is only what is taken where nothing is.
     """
 
     path: str
     beside: str = ""
+    yields: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,6 @@ def _ordered(steps: Sequence[Step]) -> list[Step]:
     return done
 
 
-def _rank(step: Step, declared: Mapping[ResourceId, int]) -> tuple[int, bool, int, int]:
-    """Level, deletions (they make room), disruption, declaration."""
-    return step.level, step.verb is not Verb.DELETE, step.disruption, declared[step.id]
+def _rank(step: Step, declared: Mapping[ResourceId, int]) -> tuple[int, bool, bool, int, int]:
+    """Level, deletions (they make room), what failed and is run again (it may stand in others' way), disruption, declaration."""
+    return step.level, step.verb is not Verb.DELETE, step.verb is not Verb.AGAIN, step.disruption, declared[step.id]

@@ -25,7 +25,9 @@ class Derivation:
     def refer(self, draft: Draft) -> None:
         for mark in draft.shape.refs:
             if mark.gather is None and mark.name in draft.values:
-                self._edge(draft, mark, draft.values[mark.name])
+                named = draft.values[mark.name]
+                for one in named if isinstance(named, tuple) else (named,):
+                    self._edge(draft, mark, one)
 
     def _edge(self, draft: Draft, mark: FieldMarks, value: Any) -> None:
         assert mark.ref is not None
@@ -82,7 +84,7 @@ class Derivation:
             draft.values[name] = mark.default if derived is None else derived
             if derived is not None and source is not None:
                 draft.sources[name] = source
-        elif derived is not None and not isinstance(derived, Later) and derived != draft.values[name] and source is not None:
+        elif derived is not None and not isinstance(derived, Later) and derived != draft.values[name] and source is not None and not mark.source.yields:
             self._contradiction(draft, mark, derived, source)
         return draft.values[name]
 
@@ -101,8 +103,10 @@ class Derivation:
             return draft.values.get(mark.name, draft.metadata_name), Source(How.DERIVED, "metadata.name", draft.position)
         ref = draft.shape.marks[head]
         named = self._value(draft, head)
-        if ref.ref is None or named is None or self.drafts.known(ref, named):
+        if named is None or (ref.ref is not None and self.drafts.known(ref, named)):
             return None, None
+        if ref.ref is None:
+            return attribute(named, rest), Source(How.DERIVED, head, draft.at(head))
         if isinstance(named, Existing):
             path = rest.removeprefix("state.")
             return Later(str(ResourceId(self.drafts.host, ref.ref.kind, named.existing)), path), Source(How.DERIVED, f"{ref.ref.kind} {named.existing}")

@@ -11,15 +11,25 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
-from reconciler.core.calls import Cmdlet, Program
+from reconciler.core.calls import Word
 from reconciler.core.errors import Defect
 from reconciler.core.kinds import Kind, Registry, Rule
 
 GROUP = "reconciler.kinds"
-MODULES = ("windows_feature", "virtual_switch", "nat_network", "dhcp_server", "dhcp_scope", "dhcp_reservation", "eflow_vm", "eflow_provisioning")
+MODULES = (
+    "windows_feature",
+    "virtual_switch",
+    "nat_network",
+    "dhcp_server",
+    "dhcp_scope",
+    "dhcp_reservation",
+    "eflow_vm",
+    "eflow_provisioning",
+    "azure_vm_extension",
+)
 
 
-def registry(rules: Iterable[Rule[Any]] = (), words: Iterable[Cmdlet | Program] = ()) -> Registry:
+def registry(rules: Iterable[Rule[Any]] = (), words: Iterable[Word] = ()) -> Registry:
     """All kinds in the order in which a host is built, then those of other distributions; with the rules across kinds and their words."""
     return Registry((*_own(), *_others()), rules, words)
 

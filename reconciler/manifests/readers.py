@@ -9,12 +9,15 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from reconciler.core.calls import Secret
+from reconciler.core.model import Json
 from reconciler.manifests import nodes
+from reconciler.manifests.jsonvalues import read_json
 from reconciler.manifests.leaves import MARKS, Leaf, Wrong, leaf, plain_message
 from reconciler.manifests.nodes import Map, Node, Scalar, describe
 from reconciler.manifests.reading import FAILED, Reading
@@ -31,6 +34,9 @@ def compile_reader(annotation: Any, metadata: Sequence[Any], models: Models) -> 
     if get_origin(annotation) is Annotated:
         inner, *more = get_args(annotation)
         return compile_reader(inner, (*more, *metadata), models)
+    said = next((item for item in metadata if isinstance(item, Json)), None)
+    if said is not None:
+        return partial(read_json, secrets=said.secrets)
     if get_origin(annotation) in (Union, types.UnionType):
         return _union(annotation, metadata, models)
     composite = _composite(annotation, models)

@@ -95,6 +95,8 @@ def of_type(annotation: Any) -> Json:
         return members[0] if len(members) == 1 else {"anyOf": members}
     if annotation is Secret:
         return {"$ref": "#/$defs/secret"}
+    if annotation is Any:
+        return {}
     return _of_class(annotation, origin, arguments)
 
 
