@@ -56,6 +56,17 @@ def over_winrm(served: Endpoint, how: str, host: str) -> dict[str, Any]:
     return given | {"ansible_user": served.credentials.user, "ansible_password": served.credentials.password}
 
 
+def over_psrp(served: Endpoint, how: str, host: str) -> dict[str, Any]:
+    """Variables of a host for Ansible's psrp plugin. `how`: ntlm (sealed, over HTTP), negotiate (SPNEGO), basic-tls, certificate-tls, …"""
+    auth, _, tls = how.partition("-")
+    at = served.address(host)
+    given = {"ansible_connection": "psrp", "ansible_psrp_auth": auth, "ansible_host": at.ip, "ansible_port": at.https if tls else at.http}
+    given |= {"ansible_psrp_protocol": "https" if tls else "http", "ansible_psrp_ca_cert": str(served.ca)}
+    if auth == "certificate":
+        return given | {"ansible_psrp_certificate_pem": str(served.client.certificate), "ansible_psrp_certificate_key_pem": str(served.client.key)}
+    return given | {"ansible_user": served.credentials.user, "ansible_password": served.credentials.password}
+
+
 async def raw(folder: Path, hosts: Mapping[str, Mapping[str, Any]], command: str) -> Run:
     """`ansible -m raw` on all hosts."""
     code, output = await _run(folder, hosts, [str(PROGRAM), "all", "--module-name", "raw", "--args", command])
