@@ -1,13 +1,16 @@
 # The invoker of reconcile: lines of JSON in, frames out (docs/wire.md). The same text for Windows PowerShell 5.1 and PowerShell 7.
 # Nothing that it is sent ever becomes program text: names are looked up, values are bound as values.
-# Ways in: Reader and Pipe from the bootstrap; Detached, a job's id, in a runner; neither, as a module that exports Invoke-Batch.
+# Ways in: Reader and Pipe from the bootstrap; Detached, a job's id, in a runner; neither, as a module that exports Invoke-Batch
+# and, where Only is given, keeps to those names whatever it is asked.
 # StandIn is for tests alone: it replaces the six functions of part 1, which are the only ones that touch Windows.
-param([IO.TextReader]$Reader, [IO.Stream]$Pipe, [string]$Detached, [scriptblock]$StandIn)
+param([IO.TextReader]$Reader, [IO.Stream]$Pipe, [string]$Detached, [scriptblock]$StandIn, [string[]]$Only)
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
 $Mode = 'function'
 if ($Detached) { $Mode = 'job' } elseif ($Reader) { $Mode = 'process' }
 $Self = $MyInvocation.MyCommand.ScriptBlock.ToString()
+$Tail = '#HV' + 'END' + [char]10
+$Self = $Self.Substring(0, $Self.LastIndexOf($Tail, [StringComparison]::Ordinal) + $Tail.Length)          # a signature may follow
 $Printed = New-Object IO.StringWriter
 if ($Mode -ne 'function') { [Console]::SetOut($Printed) }     # what calls write to the console must not mix with frames
 $Invariant = [Globalization.CultureInfo]::InvariantCulture
@@ -1009,7 +1012,7 @@ function Invoke-Detached([string]$Id) {                # the detached runner; wh
 # ---- 10. Hello, batches, frames
 function New-Allowed($Names) {
     $allowed = New-Object 'Collections.Generic.HashSet[string]' ([StringComparer]::OrdinalIgnoreCase)
-    foreach ($name in $Names) { if ($name -is [string]) { [void]$allowed.Add($name) } }
+    foreach ($name in $Names) { if ($name -is [string] -and (-not $Only -or $Only -contains $name)) { [void]$allowed.Add($name) } }
     return , $allowed
 }
 function New-Reply { return @{ Nonce = ''; Id = $null; Sent = 0; Frames = (New-Object 'Collections.Generic.List[string]') } }

@@ -94,7 +94,7 @@ class Reader:
         self.root, self.functions = parsed(script)
         self.built = built
         self.top = Scope(None)
-        self.top.values |= {"null": None, "true": True, "false": False, "reader": None, "pipe": None, "detached": "", "standin": None, **given}
+        self.top.values |= {"null": None, "true": True, "false": False, "reader": None, "pipe": None, "detached": "", "standin": None, "only": None, **given}
 
     def run(self) -> list[Any]:
         """The script's own statements; `return` at the top ends it."""

@@ -15,7 +15,7 @@ import pytest
 
 from reconciler.emulator.faults import Fault
 from reconciler.wire.frames import unframe
-from reconciler.wire.powershell import invoker
+from reconciler.wire.powershell import invoker, sha256
 from tests.wire.powershell.reading import world
 from tests.wire.powershell.reading.dotnet import Secure
 from tests.wire.powershell.reading.world import ROOT, Process, World
@@ -120,6 +120,17 @@ def test_the_text_answers_as_the_table_says(vector: dict[str, Any]) -> None:
     assert {cmdlet: ran.count(cmdlet) for cmdlet in vector.get("effects", {})} == vector.get("effects", {})
     for name in vector.get("gone", ()):
         assert not stage.processes[name].alive
+
+
+def test_an_installed_invoker_keeps_to_its_own_names_and_knows_itself_under_a_signature() -> None:
+    stage = Stage({"fixture": "bare"})
+    process = Process(stage.world, text=invoker() + "\r\n# SIG # Begin signature block\r\n", only=["get-windowsfeature"])
+    stage.processes["a"] = process
+    hello = {"allow": ["Get-WindowsFeature", "Restart-Computer"], "fleet": "default"}
+    said, *_ = stage.send({"send": {"id": 1, "hello": hello}})
+    assert (said["allow"], said["sha256"]) == (1, sha256())
+    refused, *_ = stage.send({"send": {"id": 2, "calls": [{"c": "Restart-Computer"}]}})
+    assert refused["err"][0]["fqid"] == "NotAllowed"
 
 
 def stage_with(**fixture: Any) -> Stage:

@@ -172,16 +172,16 @@ class World:
 class Process:
     """One invoker process: the script is read once, then each line that it is given."""
 
-    def __init__(self, world: World, detached: str = "") -> None:
+    def __init__(self, world: World, detached: str = "", text: str = "", **more: Any) -> None:
         self.world = world
         self.pid = world.begin()
         self.pipe = Builder()
         version = Map()
         version.put("PSVersion", "5.1")
         about = Simple("ExecutionContext", SessionState=Simple("SessionState", LanguageMode="FullLanguage"))
-        mine = Simple("Invocation", MyCommand=Simple("Command", ScriptBlock=invoker()))
+        mine = Simple("Invocation", MyCommand=Simple("Command", ScriptBlock=text or invoker()))
         given = {"pid": self.pid, "psversiontable": version, "executioncontext": about, "myinvocation": mine, "pipe": self.pipe, "detached": detached}
-        self.reader = Reader(without_loop(invoker()), world, world.built(), given | {"reader": None if detached else "a reader"})
+        self.reader = Reader(without_loop(invoker()), world, world.built(), given | {"reader": None if detached else "a reader"} | more)
         self.reader.run()
 
     @property
