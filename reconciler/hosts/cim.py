@@ -25,6 +25,9 @@ class Cim(Protocol):
     async def query(self, namespace: str, name: str, properties: Sequence[str], where: str = "") -> tuple[Instance, ...]:
         """Properties of all instances of a class. Raises NotThere, TransportError."""
 
+    async def shells(self) -> int | None:
+        """How many shells are open in the WinRM service, of anybody; None where there is no such service. Raises TransportError."""
+
     async def settings(self) -> Mapping[str, str]:
         """What the WinRM service is set to: `MaxEnvelopeSizekb`, `Winrs/MaxShellsPerUser` … Empty where there is none. Raises TransportError."""
 

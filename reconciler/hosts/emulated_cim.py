@@ -33,6 +33,9 @@ class EmulatedCim:
             raise NotThere(f"{self._machine.name}: there is no {name}") from None
         return tuple({key: _value(row[key]) for key in row} for row in rows)
 
+    async def shells(self) -> int | None:
+        return None
+
     async def settings(self) -> Mapping[str, str]:
         return {}
 

@@ -37,9 +37,9 @@ BLOCKED = Checkup(
 )
 
 
-def text(*checkups: Checkup, width: int = 100, utf8: bool = True, quiet: bool = False) -> str:
+def text(*checkups: Checkup, width: int = 100, utf8: bool = True, **more: bool) -> str:
     page = Page(width, utf8=utf8)
-    doctor_page(page, checkups, Said(("--specs", "fleet")), quiet=quiet)
+    doctor_page(page, checkups, Said(("--specs", "fleet")), **more)
     return page.plain()
 
 
@@ -51,6 +51,17 @@ def test_one_host_and_several_read_as_they_were_read() -> None:
 def test_quiet_shows_what_is_wrong_alone() -> None:
     assert "10.60.2.10" not in text(SICK, quiet=True)
     assert "script-block logging" in text(SICK, quiet=True)
+
+
+def test_of_many_hosts_only_what_is_wrong_is_shown_unless_all_is_asked_for() -> None:
+    well = [Checkup(f"shop-{n:03}", f"10.0.0.{n} · winrm", (ok("port", "answers"),)) for n in range(1, 9)]
+    many = text(*well[:4], SICK, *well[4:])
+    assert many.startswith("shop-001: 10.0.0.1 · winrm: all well\nshop-002")
+    assert "10.60.2.10" not in many
+    assert "script-block logging" in many
+    assert many.endswith("9 hosts: 1 failed, 1 warning. Nothing was changed. Every line: -v\n")
+    assert text(*well, SICK, verbose=True).count("answers") == 9
+    assert text(*well, quiet=True) == "8 hosts: all well. Nothing was changed.\n"
 
 
 def test_a_warning_is_no_failure() -> None:

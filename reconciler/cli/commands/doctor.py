@@ -30,7 +30,7 @@ def command(session: Session, selection: Selection) -> int:
         session.screen.json(doctor_json(checkups, code))
         return code
     page = session.screen.page()
-    doctor_page(page, checkups, session.said(selection), quiet=session.common.quiet)
+    doctor_page(page, checkups, session.said(selection), quiet=session.common.quiet, verbose=session.common.verbose)
     session.screen.show(page)
     return code
 

@@ -12,6 +12,7 @@ from reconciler.core.checkup import Checkup, Finding, State
 
 STYLES = {State.OK: "green", State.WARN: "yellow", State.FAIL: "bold red", State.LEFT: "dim"}
 NAME, TEXT = 7, 19
+MANY = 3  # hosts that are shown line by line
 
 
 def doctor_code(checkups: Sequence[Checkup]) -> int:
@@ -19,14 +20,21 @@ def doctor_code(checkups: Sequence[Checkup]) -> int:
     return 1 if any(checkup.count(State.FAIL) for checkup in checkups) else 0
 
 
-def doctor_page(page: Page, checkups: Sequence[Checkup], said: Said, *, quiet: bool = False) -> None:
+def doctor_page(page: Page, checkups: Sequence[Checkup], said: Said, *, quiet: bool = False, verbose: bool = False) -> None:
+    """Of many hosts only what is wrong is shown, and who is well in one line each, unless everything was asked for."""
+    brief = quiet or (len(checkups) > MANY and not verbose)
     for checkup in checkups:
+        told = [finding for finding in checkup.findings if not brief or finding.state in (State.WARN, State.FAIL)]
+        where = checkup.where if checkup.where.startswith(checkup.host) else f"{checkup.host}: {checkup.where}"
+        if not told:
+            if not quiet:
+                page.say(f"{where}: all well")
+            continue
         page.blank()
-        page.say(checkup.where if checkup.where.startswith(checkup.host) else f"{checkup.host}: {checkup.where}", "bold")
-        for finding in checkup.findings:
-            if not quiet or finding.state in (State.WARN, State.FAIL):
-                _row(page, finding, said)
-    page.say(_closing(checkups), "bold")
+        page.say(where, "bold")
+        for finding in told:
+            _row(page, finding, said)
+    page.say(_closing(checkups, brief=brief and not quiet), "bold")
 
 
 def _row(page: Page, finding: Finding, said: Said) -> None:
@@ -37,12 +45,12 @@ def _row(page: Page, finding: Finding, said: Said) -> None:
         page.row(At(TEXT, f"→ {said.inside(one_line(finding.help))}"))
 
 
-def _closing(checkups: Sequence[Checkup]) -> str:
+def _closing(checkups: Sequence[Checkup], *, brief: bool) -> str:
     failed, warned = (sum(checkup.count(state) for checkup in checkups) for state in (State.FAIL, State.WARN))
     hosts = f"{count(len(checkups), 'host')}: " if len(checkups) > 1 else ""
     if not failed and not warned:
         return f"{hosts}all well. Nothing was changed."
-    return f"{hosts}{failed} failed, {count(warned, 'warning')}. Nothing was changed."
+    return f"{hosts}{failed} failed, {count(warned, 'warning')}. Nothing was changed.{' Every line: -v' if brief else ''}"
 
 
 def doctor_json(checkups: Sequence[Checkup], code: int) -> dict[str, Any]:

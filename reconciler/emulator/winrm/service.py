@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 from xml.sax.saxutils import escape, quoteattr
@@ -89,6 +89,8 @@ class Service:
                 return await resource.handle(self, caller, request)
         if request.resource == CONFIG and request.verb == "Get":
             return self._config()
+        if request.resource == SHELL and request.verb == "Enumerate":
+            return self._listed()
         if request.resource != CMD:
             raise wsfaults.no_resource()
         verb = self._verbs.get(request.verb)
@@ -119,10 +121,19 @@ class Service:
         selector = f'<w:SelectorSet><w:Selector Name="ShellId">{shell.id}</w:Selector></w:SelectorSet>'
         reference = f"<a:ReferenceParameters><w:ResourceURI>{escape(shell.resource)}</w:ResourceURI>{selector}</a:ReferenceParameters>"
         created = f"<x:ResourceCreated><a:Address>http://{escape(self.host.name)}:5985/wsman</a:Address>{reference}</x:ResourceCreated>"
-        fields = {"ShellId": shell.id, "ResourceUri": shell.resource, "Owner": shell.user, "ClientIP": caller.address}
+        return created + self._shell_fields(shell, {"ClientIP": caller.address})
+
+    def _shell_fields(self, shell: Shell, more: Mapping[str, str]) -> str:
+        fields = {"ShellId": shell.id, "ResourceUri": shell.resource, "Owner": shell.user, **more}
         fields |= {"IdleTimeOut": f"PT{shell.idle:.3f}S", "InputStreams": shell.inputs, "OutputStreams": shell.outputs}
         fields |= {"ShellRunTime": "P0DT0H0M0S", "ShellInactivity": "P0DT0H0M0S"}
-        return created + "<rsp:Shell>" + "".join(f"<rsp:{name}>{escape(value)}</rsp:{name}>" for name, value in fields.items()) + "</rsp:Shell>"
+        return "<rsp:Shell>" + "".join(f"<rsp:{name}>{escape(value)}</rsp:{name}>" for name, value in fields.items()) + "</rsp:Shell>"
+
+    def _listed(self) -> str:
+        """Every shell in one answer, runspace pools included, as pypsrp's get_runspace_pools reads it; batches are not emulated here."""
+        items = "".join(self._shell_fields(shell, {}) for shell in self.shells.all())
+        space = quoteattr("http://schemas.xmlsoap.org/ws/2004/09/enumeration")
+        return f"<n:EnumerateResponse xmlns:n={space}><n:EnumerationContext/><w:Items>{items}</w:Items><w:EndOfSequence/></n:EnumerateResponse>"
 
     async def _command(self, caller: Caller, request: Envelope) -> str:
         shell = self.shell(caller, request)

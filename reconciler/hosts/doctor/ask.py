@@ -47,8 +47,9 @@ async def ask_wmi(cim: Cim, seen: Seen) -> None:
     """The settings, then every table. A host that does not let us in is asked once (`signed`); one that lets us in and not into WMI (JEA) too (`wmi`)."""
     try:
         seen.settings = await cim.settings()
+        seen.shells = await cim.shells()
     except (Forbidden, Faulted):
-        seen.settings = {}
+        seen.shells = None  # the service's own affairs are for administrators; WMI may be for others
     except TransportError as failed:
         seen.signed = failed
         return

@@ -31,10 +31,14 @@ def limits(seen: Seen) -> Iterator[Finding]:
     told = [(value, least, words) for name, (least, words) in LEAST.items() if (value := number(seen.settings.get(name))) is not None]
     if not told:
         return
-    text = ", ".join(f"{value:,} {words}" for value, _, words in told)
+    used = "" if seen.shells is None else f"{seen.shells} shells open, "
+    text = used + ", ".join(f"{value:,} {words}" for value, _, words in told)
     low = [f"{value:,} {words}" for value, least, words in told if value < least]
+    most = number(seen.settings.get("Winrs/MaxShellsPerUser"))
     if low:
         yield warn("limits", text, f"{', '.join(low)} is less than a session needs: winrm/config there, or the group policy that sets it")
+    elif seen.shells is not None and most is not None and seen.shells >= most:
+        yield warn("limits", text, "where they are this account's, no session can open: winrm enumerate shell there shows whose", "HST045")
     elif seen.settings.get("Service/AllowUnencrypted") == "true":
         yield warn(
             "limits", f"{text}; AllowUnencrypted is on", 'others may send passwords in clear there: winrm set winrm/config/service @{AllowUnencrypted="false"}'

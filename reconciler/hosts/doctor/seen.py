@@ -65,6 +65,7 @@ class Seen:
     signed: ReconcilerError | None = None  # why signing in did not come about
     wmi: ReconcilerError | None = None  # signed in, and WMI told nothing, or no more
     settings: Mapping[str, str] = field(default_factory=dict)
+    shells: int | None = None  # open in the WinRM service, before we opened one
     tables: dict[str, Rows] = field(default_factory=dict)
     session: Hello | ReconcilerError | None = None
     stranger: ReconcilerError | None = None  # another machine answers

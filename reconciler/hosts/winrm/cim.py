@@ -17,6 +17,7 @@ from reconciler.hosts.winrm.line import Line
 
 WMI = "http://schemas.microsoft.com/wbem/wsman/1/wmi"
 CONFIG = "http://schemas.microsoft.com/wbem/wsman/1/config"
+SHELL = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
 DIALECT = "http://schemas.microsoft.com/wbem/wsman/1/WQL"
 ENUMERATION = "http://schemas.xmlsoap.org/ws/2004/09/enumeration"
 TRANSFER = "http://schemas.xmlsoap.org/ws/2004/09/transfer"
@@ -48,6 +49,10 @@ class WinrmCim:
             if len(found) > INSTANCES:
                 break
         raise Hostile(f"{self._line.way.host}: {name} has no end ({len(found)} instances)", sent=True)
+
+    async def shells(self) -> int | None:
+        body = await self._ask(ENUMERATION, "Enumerate", SHELL, {"n:Enumerate": {"w:OptimizeEnumeration": None, "w:MaxElements": MOST}}, "list of shells")
+        return len(body.findall("*/{*}Items/*"))
 
     async def settings(self) -> Mapping[str, str]:
         body = await self._ask(TRANSFER, "Get", CONFIG, {}, "its settings")

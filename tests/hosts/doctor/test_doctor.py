@@ -291,6 +291,7 @@ async def test_a_lease_a_hold_and_quotas() -> None:
             await other.take("somebody@elsewhere", 90)
             there.endpoint.trouble(HOST, Trouble(What.SHELLS, "Create", times=None))
             told = await doctor(there)
+        assert "1 shells open, 1 shells a user" in told["limits"].text
         assert told.failed() == ["shell"]
         assert told["shell"].code == "HST045"
 

@@ -12,6 +12,7 @@ from reconciler.emulator.parts import VirtualMachine
 from reconciler.emulator.winrm import Quotas, Settings
 from reconciler.emulator.winrm.troubles import Trouble, What
 from reconciler.hosts.cim import CIMV2, STANDARD, VIRTUALIZATION, NotThere
+from reconciler.hosts.doctor.ask import TABLES
 from reconciler.hosts.emulated_cim import EmulatedCim
 from reconciler.hosts.winrm import cim as over_winrm
 from reconciler.hosts.winrm.cim import WinrmCim
@@ -28,7 +29,8 @@ ENDLESS = (
     '<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body><{0}Response><EnumerationContext>again</EnumerationContext>'
     "<Items><XmlFragment><Name>a</Name></XmlFragment></Items></{0}Response></s:Body></s:Envelope>"
 )
-QUESTIONS = [
+QUESTIONS: list[tuple[str, str, tuple[str, ...], str]] = [
+    *(table[1:] for table in TABLES),
     (CIMV2, "Win32_OperatingSystem", ("Caption", "LastBootUpTime", "MUILanguages", "FreePhysicalMemory"), ""),
     (CIMV2, "Win32_Service", ("Name", "State", "Started"), "StartMode = 'Auto' AND Name LIKE 'w%'"),
     (CIMV2, "Win32_OptionalFeature", ("Name", "InstallState"), "Name = 'Microsoft-Hyper-V'"),
@@ -79,8 +81,11 @@ async def test_a_class_that_is_not_there_is_told_from_a_refusal() -> None:
             await cim.query(CIMV2, "Win32_Service", ("Name",))
 
 
-async def test_the_services_own_settings_are_read() -> None:
-    async with reading() as (_, cim):
+async def test_the_services_own_settings_and_shells_are_read() -> None:
+    async with reading() as (there, cim):
+        assert await cim.shells() == 0
+        async with there.reach(there.target()):
+            assert await cim.shells() == 1
         found = await cim.settings()
         assert found["MaxEnvelopeSizekb"] == "500"
         assert found["Winrs/MaxShellsPerUser"] == "30"
