@@ -79,7 +79,7 @@ async def test_a_host_that_is_well_is_looked_at_whole_and_left_as_it_was() -> No
         assert told.failed() == []
         assert told["name"].text.startswith("127.")
         assert "ntlm as Administrator; the host offers Negotiate, Basic" in told["sign-in"].text
-        assert told["clock"].text == "0 s apart"
+        assert told["clock"].text in ("0 s apart", "1 s apart")  # HTTP tells whole seconds
         assert told["who"].text == "computer name KIOSK-01, no record of ours there yet"
         assert told["machines"].text == "till running"
         assert (told["switches"].text, told["nats"].text) == ("edge", "edge 172.20.10.0/24")
