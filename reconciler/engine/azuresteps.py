@@ -18,6 +18,7 @@ from reconciler.core.kinds import Action
 from reconciler.core.observations import Busy, Present, Unseen
 from reconciler.core.plan import Step, Verb
 from reconciler.core.transport import Job
+from reconciler.engine.desired import Desired
 from reconciler.engine.diff import SAME
 from reconciler.engine.events import Happening
 from reconciler.engine.jobs import job_id
@@ -36,6 +37,12 @@ LONGEST = timedelta(minutes=95)  # what the platform gives its slowest handlers,
 
 def lives_there(session: Session, id: ResourceId) -> bool:
     return session.desired.registry[id.kind].plane is Plane.ARM
+
+
+def asks(desired: Desired, step: Step) -> bool:
+    """Whether the spec of a step says itself what to do where a restart is asked for, and says: restart."""
+    kind = desired.registry[step.id.kind]
+    return kind.plane is Plane.ARM and step.desired is not None and kind.restart(step.desired.spec)
 
 
 async def perform(session: Session, step: Step) -> None:

@@ -14,7 +14,7 @@ import anyio
 from reconciler.core.diagnostics import Diagnostic
 from reconciler.core.errors import SecretUnavailable
 from reconciler.core.ids import ResourceId
-from reconciler.core.kinds import Disruption
+from reconciler.core.kinds import Disruption, Reboot
 from reconciler.core.plan import HostPlan, Step, Verb
 from reconciler.engine import azuresteps
 from reconciler.engine.arrange import restarts
@@ -88,10 +88,17 @@ class Walk:
         self.expected = {step.id: step for step in host.steps if step.runs}
         self.worst = max((step.disruption for step in self.expected.values()), default=Disruption.NONE)
         planned = sum(1 for barrier in host.barriers if not barrier.blocked)
-        self.restarts_left = planned + 1 if planned else 0  # one more for what turns out afterwards
+        self.restarts_left = planned + 1 if planned else int(self._may_ask(desired))  # one more for what turns out afterwards
         self.checked = False
         self.begun: set[ResourceId] = set()  # what this run made: nobody leans on it yet
         self.tally = Tally(blocked=[step.id for step in host.steps if step.blocked])
+
+    def _may_ask(self, desired: Desired) -> bool:
+        """Whether a step that runs may turn out to want a restart, and its spec says that it is to have it then."""
+        bearable = self.limits.max_disruption is None or self.limits.max_disruption >= Disruption.REBOOT
+        return bearable and any(
+            step.reboot is Reboot.POSSIBLE and azuresteps.asks(desired, step) for step in self.expected.values() if step.desired is not None
+        )
 
     def say(self, what: Happening, **more: object) -> None:
         self._emit(Event(self.env.clock.now(), self.plan_id, self.host.name, what, **more))  # type: ignore[arg-type]
@@ -234,7 +241,7 @@ class Walk:
             await (azuresteps.perform if azuresteps.lives_there(session, step.id) else perform)(session, step)
             await self._seen_done(session, step)
         except StepFailed as failed:
-            if not await self._once_more(session, step):
+            if not await self._well_enough(session, step):
                 await self._failed(session, step, failed)
             return
         except SecretUnavailable as missing:
@@ -252,16 +259,21 @@ class Walk:
             self.tally.done.append(step.id)
             self.say(Happening.DONE, id=step.id, text="Azure went on while nobody looked")
 
-    async def _once_more(self, session: Session, step: Step) -> bool:
-        """Whether what failed in Azure may go well when it is run again: then that is the next round's business, and no failure yet."""
-        if not azuresteps.lives_there(session, step.id) or self.tally.rounds >= ROUNDS:
+    async def _well_enough(self, session: Session, step: Step) -> bool:
+        """Whether what Azure calls failed is as declared all the same, or may go well when it is run again: the next round's business."""
+        if not azuresteps.lives_there(session, step.id):
             return False
         await session.look({step.id.kind})
         fresh = self._decide(session).step(step.id)
-        again = fresh is not None and fresh.verb is Verb.AGAIN and not fresh.blocked and self._open_intent(session, fresh)
-        if again:
+        if fresh is None or fresh.blocked or not self._open_intent(session, fresh):
+            return False
+        as_declared = fresh.verb is Verb.NOTHING
+        again = fresh.verb is Verb.AGAIN and self.tally.rounds < ROUNDS
+        if as_declared or again:
             self.tally.done.append(step.id)  # not before the next round
-        return again
+        if as_declared:
+            self.say(Happening.DONE, id=step.id, text="Azure calls it failed, and it is as declared")
+        return as_declared or again
 
     def _done_unseen(self, session: Session, step: Step) -> bool:
         """Whether this very run did it and only lost the answer: what is left is to record it."""

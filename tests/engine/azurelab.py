@@ -45,7 +45,7 @@ class AzureLab(Lab):
 
     def runs_of(self, extension: str = "ib") -> list[int]:
         """Exit codes of the handler's runs, first to last."""
-        return [r["exit"] for r in self._handled(extension) if r["do"] == "ends"]
+        return list({r["run"]: r["exit"] for r in self._handled(extension) if r["do"] == "ends"}.values())
 
     def _handled(self, extension: str) -> Iterator[Mapping[str, Any]]:
         for name in {vm.label for vm in self.estate.azure.vms.values()}:
