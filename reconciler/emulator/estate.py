@@ -176,10 +176,11 @@ class Estate:
                 file.unlink()
         self._surroundings(self.path)
 
-    def keep(self, name: str) -> None:
-        """Writes what happened on one machine, with the clock and the log; nothing in memory-only estates."""
+    def keep(self, name: str = "") -> None:
+        """Writes what happened on one machine, or in Azure alone, with the clock and the log; nothing in memory-only estates."""
         if self.path is not None:
-            self._replace(self.path / "hosts" / f"{name}.json", self.machines[name].to_json())
+            if name:
+                self._replace(self.path / "hosts" / f"{name}.json", self.machines[name].to_json())
             self._surroundings(self.path)
 
     def _surroundings(self, folder: Path) -> None:

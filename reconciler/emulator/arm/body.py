@@ -48,15 +48,16 @@ def read(body: Any, api: str, *, on_set: bool, patch: bool = False) -> Written:
     allowed = {"tags", "properties"} if patch else TOP - {"location", "tags"} if on_set else TOP
     if odd := sorted(set(body) - allowed - ({"name", "type", "id"} if patch else set())):
         raise _content(f"Could not find member '{odd[0]}' on object of type 'ResourceDefinition'. Path '{odd[0]}'.")
-    properties = body.get("properties") or {}
-    if not isinstance(properties, dict):
-        raise _content("The request content was invalid: 'properties' is no object.")
+    properties = part(body, "properties")
     said = {name: value for name, value in properties.items() if value is not None and name not in READ_ONLY}
     _check(said, api, on_set=on_set)
     secrets = said.pop("protectedSettings", None)
     if secrets and "protectedSettingsFromKeyVault" in said:
         raise _parameter("protectedSettings", "protectedSettings and protectedSettingsFromKeyVault cannot be given together.")
-    return Written(said, secrets, body.get("location"), _tags(body.get("tags")))
+    location = body.get("location")
+    if location is not None and not isinstance(location, str):
+        raise _content("The request content was invalid: 'location' is no text.")
+    return Written(said, secrets, location, _tags(body.get("tags")))
 
 
 def require(written: Written, *, on_set: bool) -> None:
@@ -95,6 +96,20 @@ def _tags(tags: Any) -> dict[str, str] | None:
         if len(value) > TAG_LIMIT:
             raise ArmError(400, "InvalidTagValue", f"The tag value for '{name}' exceeds {TAG_LIMIT} characters.")
     return dict(tags)
+
+
+def part(owner: dict[str, Any], name: str) -> dict[str, Any]:
+    """An object within the body; absent is empty. Raises InvalidRequestContent for anything else."""
+    value = owner.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise _content(f"The request content was invalid: '{name}' is no object.")
+    return value
+
+
+def tags(owner: dict[str, Any]) -> dict[str, str]:
+    return _tags(owner.get("tags")) or {}
 
 
 def _content(said: str) -> ArmError:

@@ -81,6 +81,13 @@ def scale_set(
     return held
 
 
+def remove(estate: Estate, held: ScaleSet) -> None:
+    """The set and its instances are no more."""
+    cloud = estate.azure
+    cloud.vms = {key: vm for key, vm in cloud.vms.items() if vm.scale_set.lower() != held.id.lower()}
+    del cloud.sets[held.id.lower()]
+
+
 def extension(estate: Estate, held: Vm, name: str, publisher: str, kind: str, version: str, *, failed: str = "") -> Extension:
     """An extension that is installed already, by somebody else; with `failed`, one that failed saying so."""
     image = estate.azure.image(publisher, kind)

@@ -122,9 +122,10 @@ def policies(world: World, scope: str) -> None:
 
 
 def _denies(policy: Policy, body: Mapping[str, Any]) -> bool:
-    properties = body.get("properties") or {}
+    properties = body.get("properties")
+    properties = properties if isinstance(properties, dict) else {}
     handler = f"{properties.get('publisher', '')}.{properties.get('type', '')}".lower()
-    lacks = bool(policy.tag) and "location" in body and policy.tag not in (body.get("tags") or {})
+    lacks = bool(policy.tag) and "location" in body and policy.tag not in (body.get("tags") or ())
     return lacks or _any(handler, policy.denied)
 
 

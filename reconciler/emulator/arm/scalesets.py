@@ -10,6 +10,9 @@ from reconciler.emulator.arm.model import ScaleSet, Vm
 from reconciler.emulator.arm.setextensions import KIND, alone, take
 from reconciler.emulator.arm.world import World
 
+MODES, ORCHESTRATIONS = ("Manual", "Automatic", "Rolling"), ("Uniform", "Flexible")
+CAPACITY = 1000
+
 
 def get(world: World, scale_set: ScaleSet) -> Answer:
     return Answer(200, setviews.model(world, scale_set))
@@ -57,36 +60,35 @@ def rolling_upgrade(world: World, scale_set: ScaleSet) -> Answer:
 
 def put(world: World, scale_set: ScaleSet | None) -> Answer:
     """The whole model, as az sends it: what it lacks is gone. A set that is not there is made, with its instances at once [assume]."""
-    said = world.body if isinstance(world.body, dict) else {}
+    said = body.part({"body": world.body}, "body")
     if scale_set is None:
         return _made(world, said)
     alone(world, scale_set)
     changed = _take_model(world, scale_set, said)
-    scale_set.tags = dict(said.get("tags") or {})
+    scale_set.tags = body.tags(said)
     scale_set.version += changed
     operation = rollout.follow(world, scale_set, scale_set.id)
     return operations.accepted(world, operation, Answer(200, setviews.model(world, scale_set)))
 
 
 def _made(world: World, said: dict[str, Any]) -> Answer:
-    for name in ("location", "sku"):
-        if not said.get(name):
+    sku, properties, names = body.part(said, "sku"), body.part(said, "properties"), world.names
+    mode = str(body.part(properties, "upgradePolicy").get("mode") or "Manual").capitalize()
+    orchestration = properties.get("orchestrationMode") or "Uniform"
+    capacity = sku.get("capacity", 0)
+    for name, good in (("location", isinstance(said.get("location"), str)), ("sku", isinstance(sku.get("name"), str))):
+        if not good:
             raise ArmError(400, "InvalidParameter", f"Required parameter '{name}' is missing (null).", name)
-    properties = said.get("properties") or {}
-    names = world.names
-    made = building.scale_set(
-        world.estate,
-        names["set"],
-        int(said["sku"].get("capacity", 0)),
-        group=names["group"],
-        identity=names["subscription"],
-        location=said["location"],
-        size=said["sku"]["name"],
-        mode=str((properties.get("upgradePolicy") or {}).get("mode", "Manual")).capitalize(),
-        orchestration=properties.get("orchestrationMode", "Uniform"),
-    )
-    made.tags = dict(said.get("tags") or {})
-    _take_model(world, made, said, creation=True)
+    if mode not in MODES or orchestration not in ORCHESTRATIONS or not isinstance(capacity, int) or not 0 <= capacity <= CAPACITY:
+        raise ArmError(400, "InvalidParameter", "The value of parameter upgradePolicy.mode, orchestrationMode or sku.capacity is invalid.")
+    where = {"group": names["group"], "identity": names["subscription"], "location": said["location"], "size": sku["name"]}
+    made = building.scale_set(world.estate, names["set"], capacity, mode=mode, orchestration=str(orchestration), **where)
+    try:
+        made.tags = body.tags(said)
+        _take_model(world, made, said, creation=True)
+    except ArmError:
+        building.remove(world.estate, made)
+        raise
     made.version += 1
     operation = rollout.begin(world, made, made.id, world.cloud.instances(made), 0)
     return operations.accepted(world, operation, Answer(201, setviews.model(world, made)))
@@ -94,19 +96,22 @@ def _made(world: World, said: dict[str, Any]) -> Answer:
 
 def _take_model(world: World, scale_set: ScaleSet, said: dict[str, Any], *, creation: bool = False) -> bool:
     """Extensions, and the image's version. Whether the model is another one now."""
-    profile = (said.get("properties") or {}).get("virtualMachineProfile") or {}
-    listed = (profile.get("extensionProfile") or {}).get("extensions") or []
+    profile = body.part(body.part(said, "properties"), "virtualMachineProfile")
+    listed = body.part(profile, "extensionProfile").get("extensions") or []
+    if not isinstance(listed, list) or not all(isinstance(raw, dict) and isinstance(raw.get("name"), str) for raw in listed):
+        raise ArmError(400, "InvalidParameter", "Every entry of extensionProfile.extensions has a name.", "extensions")
+    written = [(raw["name"], body.read(raw, world.api, on_set=True)) for raw in listed]
+    for _, one in written:
+        body.require(one, on_set=True)
     changed = False
-    for raw in listed:
-        written = body.read(raw, world.api, on_set=True)
-        body.require(written, on_set=True)
-        changed |= take(world, scale_set, str(raw["name"]), written, creation=creation)
-    gone = set(scale_set.extensions) - {str(raw["name"]).lower() for raw in listed}
+    for name, one in written:
+        changed |= take(world, scale_set, name, one, creation=creation)
+    gone = set(scale_set.extensions) - {name.lower() for name, _ in written}
     for name in sorted(gone):
         del scale_set.extensions[name]
-    version = ((profile.get("storageProfile") or {}).get("imageReference") or {}).get("version")
-    if version and version != scale_set.image:
-        scale_set.image, changed = version, True
+    version = body.part(body.part(profile, "storageProfile"), "imageReference").get("version")
+    if version and str(version) != scale_set.image:
+        scale_set.image, changed = str(version), True
     return changed or bool(gone)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from reconciler.emulator.arm import endings, operations, rollout
 from reconciler.emulator.arm.model import Operation
 from reconciler.emulator.arm.world import World
+
+KEPT = timedelta(days=1)  # how long an operation that is over can be asked for [assume]
 
 
 def settle(world: World) -> None:
@@ -14,6 +16,9 @@ def settle(world: World) -> None:
         ends, operation = due
         with world.at(ends):
             _end(world, operation)
+    held = world.cloud.operations
+    for old in [o.id for o in held.values() if o.finished is not None and o.finished + KEPT < world.now]:
+        del held[old]
 
 
 def _due(world: World) -> tuple[datetime, Operation] | None:

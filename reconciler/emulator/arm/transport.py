@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from reconciler.emulator.arm import identity
 from reconciler.emulator.arm.handle import handle
-from reconciler.emulator.arm.messages import Request
+from reconciler.emulator.arm.messages import Answer, Request
 from reconciler.emulator.estate import Estate
 
 
@@ -33,9 +33,17 @@ class Transport:
         request = Request.to(method, url, headers, body)
         with self._lock:
             self.counts[request.method] += 1
-            answer = identity.token(self.estate.azure, request, time.time()) or handle(request, self.estate)
+            answer = identity.token(self.estate.azure, request, time.time()) or self._handled(request)
         data = answer.encoded()
         return answer.status, dict(answer.headers) | {"Content-Length": str(len(data))}, data
+
+    def _handled(self, request: Request) -> Answer:
+        """What a write did is in the estate's folder before its answer is known: whoever asks is killed at any moment."""
+        try:
+            return handle(request, self.estate)
+        finally:
+            if request.method != "GET":
+                self.estate.keep()
 
     def token(self, principal: str = identity.DEFAULT, audience: str = identity.MANAGER) -> str:
         """A bearer token of a principal of this Azure."""

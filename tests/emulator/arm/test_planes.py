@@ -176,3 +176,12 @@ def test_the_log_has_every_request_without_secrets_and_signatures(azure: Azure) 
         "status": 201,
         "body": body(protectedSettings="***"),
     }
+
+
+def test_what_a_write_did_is_in_the_folder_before_anybody_saves(tmp_path: Path) -> None:
+    estate = Estate.new(tmp_path / "lab")
+    azure = Azure.over(estate, building.vm(estate, "hpc-01"))
+    azure.send("PUT", "vm/extensions/ib", body())
+    estate.close()  # as a killed controller: nothing is saved
+    with Estate.open(tmp_path / "lab").session() as again:
+        assert Azure.over(again, again.azure.vms[azure.vm.id.lower()]).state() == "Creating"
