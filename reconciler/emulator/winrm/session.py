@@ -108,7 +108,11 @@ class Session:
         if str(self._host.machine.registry.get(*LOCKDOWN)) == "4":
             console.out("#HVBOOT mode ConstrainedLanguage\n")
             return RESTRICTED
-        text = unpacked(await console.line() or b"")
+        line = await console.line()
+        if not line:
+            console.out("#HVBOOT fail empty\n")
+            return TORN
+        text = unpacked(line)
         if not text.rstrip().endswith(END):
             console.out("#HVBOOT fail torn\n")
             return TORN

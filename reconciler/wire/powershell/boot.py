@@ -25,7 +25,7 @@ _BROKEN = {
     "torn": "the invoker did not arrive whole: something between here and the host shortens or changes what is sent",
     "FormatException": "what arrived is no packed script: something between here and the host changes what is sent",
     "InvalidDataException": "what arrived is no packed script: something between here and the host changes what is sent",
-    "ArgumentNullException": "nothing arrived: standard input was closed before the invoker was sent",
+    "empty": "nothing arrived: standard input was closed before the invoker was sent",
     "ParseException": "this PowerShell does not read the invoker; it needs Windows PowerShell 5.1 or PowerShell 7",
 }
 _ANTIVIRUS = "ScriptContainedMaliciousContent"

@@ -7,7 +7,9 @@ try {
     $utf8 = New-Object Text.UTF8Encoding $false
     $reader = New-Object IO.StreamReader([Console]::OpenStandardInput(65536), $utf8, $false, 65536)
     $pipe = [Console]::OpenStandardOutput()
-    $packed = New-Object IO.MemoryStream(, [Convert]::FromBase64String($reader.ReadLine()))
+    $line = $reader.ReadLine()
+    if (-not $line) { throw 'empty' }
+    $packed = New-Object IO.MemoryStream(, [Convert]::FromBase64String($line))
     $plain = New-Object IO.Compression.GZipStream($packed, [IO.Compression.CompressionMode]::Decompress)
     $text = (New-Object IO.StreamReader($plain, $utf8)).ReadToEnd()
     if (-not $text.EndsWith('#HVEND' + [char]10, [StringComparison]::Ordinal)) { throw 'torn' }

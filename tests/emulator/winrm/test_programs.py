@@ -87,11 +87,14 @@ async def test_a_bootstrap_that_mentions_input_must_say_input_format_none() -> N
         assert (await said(served, bootstrap(script), packed("#HVEND")))[1:] == ("", 0)
 
 
-@pytest.mark.parametrize("first", [b"", b"nonsense\n", packed("no end")[:-5] + b"\n", packed("an invoker cut short")])
-async def test_an_invoker_that_is_not_whole_is_not_run(first: bytes) -> None:
+@pytest.mark.parametrize(
+    ("first", "why"),
+    [(b"\n", "empty"), (b"nonsense\n", "torn"), (packed("no end")[:-5] + b"\n", "torn"), (packed("an invoker cut short"), "torn")],
+)
+async def test_an_invoker_that_is_not_whole_is_not_run(first: bytes, why: str) -> None:
     async with endpoint() as (_, served):
-        out, _, code = await said(served, bootstrap(), first or b"\n")
-        assert (out, code) == ("#HVBOOT fail torn\n", TORN)
+        out, _, code = await said(served, bootstrap(), first)
+        assert (out, code) == (f"#HVBOOT fail {why}\n", TORN)
 
 
 async def test_a_host_in_constrained_language_says_so_and_runs_nothing() -> None:

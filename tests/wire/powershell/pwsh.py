@@ -12,6 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -56,18 +57,24 @@ class Folder:
         return state
 
 
+def words(script: str, program: str) -> list[str]:
+    """The command line that runs `script`, without the switch that a PowerShell outside Windows warns about."""
+    line = powershell.command_line(script, program).split(" ")
+    return [word for at, word in enumerate(line) if "-ExecutionPolicy" not in (word, line[at - 1])]
+
+
 class Process:
     """One invoker process. Its output is read until the closing frame of the request that was sent."""
 
     def __init__(self, program: str, folder: Folder) -> None:
         script = powershell.bootstrap().replace(BOOT, STAND_IN)
         assert script != powershell.bootstrap()
-        line = powershell.command_line(script, program).split(" ")
-        switches = [word for at, word in enumerate(line) if "-ExecutionPolicy" not in (word, line[at - 1])]
         environment = {"STANDIN_ROOT": str(folder.path), "STANDIN_FILE": str(HERE / "standins.ps1"), "STANDIN_POWERSHELL": program, "NO_COLOR": "1"}
+        environment["PSModulePath"] = str(HERE / "modules")
         self._process = subprocess.Popen(
-            switches, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=dict(os.environ, **environment)
+            words(script, program), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=dict(os.environ, **environment)
         )
+        self.stray = 0
         self._write(powershell.invoker_line())
 
     @property
@@ -83,16 +90,27 @@ class Process:
         while not reader.ended and time.monotonic() < until and self.alive:
             reader.feed((self._out.read() or b"").decode("ascii"))
             time.sleep(0.01)
+        self.stray += reader.stray
         return list(reader.frames)
 
     def tell(self, line: str) -> None:
         """A line that gets no answer: a part of a request before its last."""
         self._write(line.encode("utf-8") + b"\n")
 
+    def close(self) -> int:
+        """The exit code once its input has ended."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        return self._process.wait(SECONDS)
+
     def end(self) -> None:
         if self.alive:
             os.kill(self._process.pid, signal.SIGKILL)
             self._process.wait(SECONDS)
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
 
     @property
     def _out(self) -> IO[bytes]:

@@ -57,7 +57,7 @@ def test_a_restricted_language_is_explained_with_what_to_do() -> None:
     [
         ("torn", "whole"),
         ("FormatException", "changes what is sent"),
-        ("ArgumentNullException", "nothing arrived"),
+        ("empty", "nothing arrived"),
         ("ScriptContainedMaliciousContent,Microsoft.PowerShell.Commands", "antivirus"),
         ("SomethingElse,Cmd", "PowerShell itself"),
     ],
