@@ -43,7 +43,7 @@ def suffer(world: World, held: RequestFault | None) -> Answer | None:
         return None
     headers = (("Retry-After", str(held.retry_after)),) if held.retry_after is not None else ()
     if held.status == 429 and not held.code:
-        return too_many(world.now, "UpdateVMResource", held.retry_after or 60, 12).answer()
+        return too_many(world.now, held.quota, held.retry_after or 60, 12, {held.quota: 0}).answer()
     return ArmError(held.status, held.code or "InternalServerError", held.message or "An internal error occurred.", headers=headers).answer()
 
 

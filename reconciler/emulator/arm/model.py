@@ -250,6 +250,7 @@ class RequestFault:
     code: str = ""
     message: str = ""
     retry_after: int | None = None
+    quota: str = "UpdateVMResource"  # of a 429: whose bucket is empty
     drop: str = ""  # before, after
     times: int | None = 1
     skip: int = 0
@@ -284,6 +285,7 @@ class Cloud:
     counter: int = 0
     page: int = 50
     reboot_as: str = "succeeded"
+    retry_after: int | None = None  # what the service would have polls wait, which the specs allow and it does not say [rec 1.4]
 
     def group(self, subscription: str, name: str) -> tuple[str, str] | None:
         """A resource group's name as it was given, and its location."""

@@ -59,7 +59,10 @@ def accepted(world: World, operation: Operation, answer: Answer, *, location: bo
     """The answer to the write that began it: no Retry-After; Location with a DELETE or POST only [rec 1.4]."""
     url = f"{world.request.base}/subscriptions/{operation.subscription}/providers/{COMPUTE}/locations/{operation.location}/operations/{operation.id}"
     headers = [("Azure-AsyncOperation", f"{url}?{query(operation)}"), ("Azure-AsyncNotification", "Enabled")]
-    if location:
+    wait = world.cloud.retry_after
+    if wait is not None:
+        headers.append(("Retry-After", str(wait)))
+    if location or wait is not None:
         headers.append(("Location", f"{url}?{query(operation).replace('&api-version', '&monitor=true&api-version', 1)}"))
     return answer.also(*headers)
 
@@ -80,7 +83,9 @@ def status(world: World, _: None = None) -> Answer:
     body["status"] = operation.status
     if operation.error:
         body["error"] = operation.error
-    return Answer(200, body | {"name": operation.id})
+    answer = Answer(200, body | {"name": operation.id})
+    wait = world.cloud.retry_after
+    return answer if wait is None or operation.finished else answer.also(("Retry-After", str(wait)))
 
 
 def close(world: World, operation: Operation, error: dict[str, Any] | None) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -45,13 +46,13 @@ DOOR = {
 def take(world: World, group: str, resource: str, subscription: str, location: str) -> Headers:
     """Takes one of each bucket of the group; what is left, as headers. Raises the 429 of 1.6, and then nothing is taken."""
     keyed = [(quota, f"{quota.name}/{_owner(quota, resource, subscription, location)}") for quota in GROUPS.get(group, ())]
-    for quota, key in keyed:
-        if _filled(world.cloud, key, quota, world.now).left < 1:
-            raise _refused(world.now, quota, world.cloud.buckets[key].left)
-    for _, key in keyed:
-        world.cloud.buckets[key].left -= 1
-    said = ",".join(f"Microsoft.Compute/{quota.name};{int(world.cloud.buckets[key].left)}" for quota, key in keyed)
-    return ((REMAINING, said),) if said else ()
+    left = {quota: _filled(world.cloud, key, quota, world.now) for quota, key in keyed}
+    for quota, bucket in left.items():
+        if bucket.left < 1:
+            raise too_many(world.now, quota.name, _wait(quota, bucket.left), quota.cap, {q.name: b.left for q, b in left.items()})
+    for bucket in left.values():
+        bucket.left -= 1
+    return _remaining({quota.name: bucket.left for quota, bucket in left.items()})
 
 
 def door(world: World, subscription: str) -> Headers:
@@ -89,14 +90,15 @@ def _wait(quota: Quota, left: float) -> int:
     return max(1, math.ceil((1 - left) / quota.per_minute * 60 - 1e-6))
 
 
-def _refused(now: datetime, quota: Quota, left: float) -> ArmError:
-    """1.6: 429 OperationNotAllowed with details TooManyRequests [doc]. Retry-After is when the bucket holds one again [assume]."""
-    return too_many(now, quota.name, _wait(quota, left), quota.cap)
-
-
-def too_many(now: datetime, name: str, wait: int, cap: int) -> ArmError:
+def too_many(now: datetime, name: str, wait: int, cap: int, left: Mapping[str, float]) -> ArmError:
+    """1.6: 429 OperationNotAllowed with details TooManyRequests; what is at 0 in the header is the cause [doc]. When the bucket holds one: [assume]."""
     measured: dict[str, Any] = {"operationGroup": name, "startTime": stamp(now), "endTime": stamp(now + timedelta(seconds=wait))}
     measured |= {"allowedRequestCount": cap, "measuredRequestCount": cap + 1}
     details = [{"code": "TooManyRequests", "target": name, "message": json.dumps(measured)}]
     said = "The server rejected the request because too many requests have been received for this subscription."
-    return ArmError(429, "OperationNotAllowed", said, details=details, headers=(("Retry-After", str(wait)),))
+    return ArmError(429, "OperationNotAllowed", said, details=details, headers=(("Retry-After", str(wait)), *_remaining(left)))
+
+
+def _remaining(left: Mapping[str, float]) -> Headers:
+    said = ",".join(f"Microsoft.Compute/{name};{max(0, int(count))}" for name, count in left.items())
+    return ((REMAINING, said),) if said else ()

@@ -72,7 +72,9 @@ def vm(world: World, held: Vm, *, view: bool = False) -> dict[str, Any]:
 def vm_view(world: World, held: Vm) -> dict[str, Any]:
     """1.5: a VM that does not run says its power state and hardly more [doc]."""
     word = guests.power(world, held)
-    statuses = [_plain(f"ProvisioningState/{state(world, held).lower()}", "Provisioning succeeded", world.now), _plain(f"PowerState/{word}", DISPLAY[word])]
+    provisioned = state(world, held)
+    shown_as = "Provisioning succeeded" if provisioned == "Succeeded" else provisioned
+    statuses = [_plain(f"ProvisioningState/{provisioned.lower()}", shown_as, world.now), _plain(f"PowerState/{word}", DISPLAY[word])]
     shown: dict[str, Any] = {"hyperVGeneration": held.generation}
     if word == "running":
         machine = guests.host(world, held)

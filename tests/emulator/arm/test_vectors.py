@@ -66,6 +66,7 @@ def _given(given: dict[str, Any]) -> Azure:
         building.script(azure.estate, script.get("vm", "*"), script.get("extension", "*"), *runs)
     azure.vm.power = given.get("power", azure.vm.power)
     azure.vm.agent = given.get("agent", azure.vm.agent)
+    azure.cloud.retry_after = given.get("retry_after")
     azure.cloud.reboot_as = given.get("reboot_as", "succeeded")
     azure.cloud.subscriptions[azure.vm.id.split("/")[2]].registered = given.get("registered", True)
     azure.cloud.locks += [Lock(azure.vm.id.rpartition("/providers/")[0], level) for level in given.get("locks", ())]
