@@ -107,6 +107,16 @@ async def test_where_powershell_is_blocked_wmi_still_tells() -> None:
         assert told["session"].state is State.LEFT
 
 
+async def test_a_host_over_psrp_is_looked_at_alike() -> None:
+    pytest.importorskip("pypsrp", reason="the extra psrp is not installed")
+    async with furnished() as there:
+        host = there.host("ntlm-tls")
+        told = await doctor(there, replace(host, connection=Connection("psrp", host.connection.port, host.connection.options)))
+        assert told.failed() == []
+        assert "FullLanguage" in told["shell"].text
+        assert told["machines"].text == "till running"
+
+
 async def test_nobody_listens() -> None:
     async with served() as there:
         address = there.endpoint.address(HOST)
