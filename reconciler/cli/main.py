@@ -33,7 +33,7 @@ def run(argv: Sequence[str]) -> int:
     if rest[0] not in COMMANDS:
         return _unknown(rest[0], COMMANDS, "reconcile --help")
     if rest[0] != "emulate":
-        return _serve(rest[0], rest[0], [*early, *rest[1:]])
+        return _serve("import_" if rest[0] == "import" else rest[0], rest[0], [*early, *rest[1:]])
     return _emulate(early, rest[1:])
 
 

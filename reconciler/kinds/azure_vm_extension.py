@@ -80,7 +80,18 @@ def converge(want: AzureVmExtension, now: AzureVmExtensionState | None, changes:
 
 
 def _body(want: AzureVmExtension, now: AzureVmExtensionState | None, changes: Changes[AzureVmExtensionState], facts: Facts) -> dict[str, Any]:
-    """The whole body. What the spec leaves alone stays as it is there; both booleans are always said (azure-extensions 0)."""
+    """The whole body. What the spec leaves alone stays as it is there."""
+    said = _properties(want, now, _tag(want, now, changes))
+    return {"location": facts.azure.location if facts.azure else "", "tags": dict(now.tags) if now else {}, "properties": said}
+
+
+def declared_properties(want: AzureVmExtension) -> Mapping[str, Any]:
+    """What a template says of it: as in the first request, `rerun` as it was written."""
+    return _properties(want, None, want.rerun)
+
+
+def _properties(want: AzureVmExtension, now: AzureVmExtensionState | None, again: str | None) -> dict[str, Any]:
+    """Both booleans are always said (azure-extensions 0)."""
     vault = want.protectedSettingsFromKeyVault
     silent = want.suppressFailures if want.suppressFailures is not None else now is not None and now.suppressFailures
     properties = {
@@ -92,11 +103,10 @@ def _body(want: AzureVmExtension, now: AzureVmExtensionState | None, changes: Ch
         "settings": want.settings if want.settings is not None else dict(now.settings) if now else {},
         "protectedSettings": want.protectedSettings,
         "protectedSettingsFromKeyVault": {"secretUrl": str(vault.secretUrl), "sourceVault": {"id": str(vault.sourceVault)}} if vault else None,
-        "forceUpdateTag": _tag(want, now, changes),
+        "forceUpdateTag": again,
         "suppressFailures": True if silent else None,
     }
-    said = {name: value for name, value in properties.items() if value is not None}
-    return {"location": facts.azure.location if facts.azure else "", "tags": dict(now.tags) if now else {}, "properties": said}
+    return {name: value for name, value in properties.items() if value is not None}
 
 
 def _version(want: AzureVmExtension, now: AzureVmExtensionState | None) -> str:

@@ -18,7 +18,9 @@ PARENT = re.compile(r"(?:Microsoft\.Compute/)?(virtualMachines|virtualMachineSca
 IDENTITY = re.compile(
     r"/?subscriptions/([^/]+)/resourceGroups/([^/]+)/providers/Microsoft\.Compute/(virtualMachines|virtualMachineScaleSets)/([^/]+)", re.IGNORECASE
 )
+SIBLING = re.compile(r"/extensions/([^/]+)$", re.IGNORECASE)
 TAG = re.compile(r"[A-Za-z0-9._-]{1,64}")
+OURS = re.compile(r":\d{1,6}(:[0-9a-f]{16})?$")  # what this product adds to it
 KNOWN = {
     "publisher",
     "type",
@@ -222,14 +224,24 @@ class _Reading:
     def _rest(self, said: Mapping[str, Any]) -> dict[str, Any]:
         fields: dict[str, Any] = {}
         tag = said.get("forceUpdateTag")
-        if isinstance(tag, str) and TAG.fullmatch(tag):
-            fields["rerun"] = tag
+        if isinstance(tag, str) and (plain := OURS.sub("", tag)) and TAG.fullmatch(plain):
+            fields["rerun"] = plain
         elif tag:
             self.notes.append("forceUpdateTag cannot be kept as it is: rerun takes 1 to 64 letters, digits and . _ -")
         after = self._value(said.get("provisionAfterExtensions"), "provisionAfterExtensions")
-        if isinstance(after, list) and after:
-            fields["after"] = [str(item) for item in after]
-        return fields
+        before = [str(item) for item in after] if isinstance(after, list) else []
+        before += [name for name in self._siblings() if name not in before]
+        return fields | ({"after": before} if before else {})
+
+    def _siblings(self) -> Iterator[str]:
+        """Extensions of the same machine that it depends on."""
+        for said in self.raw.get("dependsOn") or ():
+            try:
+                found = SIBLING.search(str(self.evaluator.value(said)))
+            except Unknown:
+                continue  # `_depended` has said so
+            if found:
+                yield found[1]
 
     # --- values
 
