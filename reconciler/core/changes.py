@@ -8,6 +8,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
+from reconciler.core.values import quick
+
 T = TypeVar("T")
 
 
@@ -19,6 +21,7 @@ class Cause(StrEnum):
     CHANGE = "change"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Change:
     """One difference. `path` is a field, or `field.entry` of a KEYED map. None before or after: nothing there."""

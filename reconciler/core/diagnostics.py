@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from reconciler.core.values import quick
+
 
 class Severity(StrEnum):
     ERROR = "error"
@@ -37,6 +39,7 @@ class Label:
     text: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     """`message` says what; `position` or `subject` (host, or resource id) where; `why` and `help` the rest.

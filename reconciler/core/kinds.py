@@ -21,6 +21,7 @@ from reconciler.core.errors import Defect
 from reconciler.core.ids import Key
 from reconciler.core.model import FieldMarks, Model, fields
 from reconciler.core.observations import Ask, Capability, Facts, Meaning, Present
+from reconciler.core.values import quick
 
 S = TypeVar("S", bound=Model)
 S_co = TypeVar("S_co", bound=Model, covariant=True)
@@ -59,6 +60,7 @@ def span(low: float, high: float) -> tuple[timedelta, timedelta]:
     return timedelta(seconds=low), timedelta(seconds=high)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Action:
     """Part of a step: a few calls, what they disturb, and what must be seen before the next action starts.

@@ -15,12 +15,14 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from reconciler.core.azure import AzureFacts
 from reconciler.core.calls import Answer, AnyCall
+from reconciler.core.values import quick
 
 T = TypeVar("T")
 ZERO = timedelta()
 NONE_UNSEEN: Mapping[str, str] = MappingProxyType({})
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What hello says about a machine; all that kinds may branch on. `product_type`: 1 client, 2 domain controller, 3 server."""

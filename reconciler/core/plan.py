@@ -20,6 +20,7 @@ from reconciler.core.ids import Key, ResourceId
 from reconciler.core.kinds import Action, Disruption, Reboot
 from reconciler.core.observations import Facts
 from reconciler.core.resources import Resource, Source
+from reconciler.core.values import quick
 
 ZERO = timedelta()
 NO_KEY = Key("")
@@ -65,6 +66,7 @@ class Block:
     by: ResourceId | None = None  # the step that it waits for, when it is blocked only through another
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Step:
     """What happens to one resource. `n` counts over the whole plan from 1, in the order of execution; 0: nothing to do.
@@ -161,6 +163,7 @@ class Sight(StrEnum):
     REFUSED = "refused"  # another machine, or we were not let in
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class HostPlan:
     """The plan of one host. `notes`: what is there and not ours, said once; `lines`: facts for the heading."""

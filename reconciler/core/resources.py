@@ -11,6 +11,7 @@ from typing import Any
 from reconciler.core.diagnostics import Diagnostic, Position
 from reconciler.core.ids import Key, ResourceId
 from reconciler.core.model import Model
+from reconciler.core.values import quick
 
 
 class How(StrEnum):
@@ -179,6 +180,7 @@ class Need:
     capability: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Resource:
     """A linked resource: a whole spec (fields may be `Later`), where each value comes from, and what it needs first."""

@@ -7,12 +7,12 @@ steps: level, deletions (they make room), disruption, declaration.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from heapq import heapify, heappop, heappush
 
 from reconciler.core.ids import ResourceId
 from reconciler.core.kinds import Disruption, Reboot
 from reconciler.core.plan import Barrier, Block, Step, Verb
+from reconciler.core.values import replace
 from reconciler.engine.environment import Limits
 
 

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -23,6 +22,7 @@ from reconciler.core.model import construct
 from reconciler.core.observations import Absent, Busy, CapabilityState, Observation, Present, Unseen
 from reconciler.core.plan import Block, HostPlan, Step, Verb
 from reconciler.core.resources import DriftPolicy, Resource
+from reconciler.core.values import replace
 from reconciler.engine.arrange import arrange
 from reconciler.engine.desired import Desired, brought, is_part
 from reconciler.engine.diff import compare, everything, project

@@ -9,11 +9,13 @@ from types import MappingProxyType
 from reconciler.core.ids import ResourceId
 from reconciler.core.kinds import Registry
 from reconciler.core.resources import Fleet, Host, Resource
+from reconciler.core.values import quick
 from reconciler.engine.environment import Limits
 from reconciler.engine.judge import UNJUDGED, Settled
 from reconciler.engine.shapes import shape
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Desired:
     """What one host should be, and what may be done about it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 from types import MappingProxyType
@@ -13,6 +13,7 @@ from reconciler.core.calls import NONSENSE, Later, Unreadable
 from reconciler.core.diagnostics import Diagnostic, Label, Position, Severity
 from reconciler.core.kinds import Finding, NotSeen, Rule
 from reconciler.core.resources import Resource
+from reconciler.core.values import replace
 from reconciler.engine.world import HostWorld
 
 NOTHING_FOUND: Mapping[str, tuple[Finding, ...]] = MappingProxyType({})

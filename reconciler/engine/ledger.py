@@ -16,12 +16,14 @@ from reconciler.core.calls import LedgerCall, Secret
 from reconciler.core.canonical import canonical, plain
 from reconciler.core.ids import Key, ResourceId
 from reconciler.core.resources import Lifecycle, Resource
+from reconciler.core.values import quick
 from reconciler.engine.shapes import shape
 
 INTENT = "intent"
 APPLIED = "applied"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Record:
     """What is on record for one resource.

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ from reconciler.core.plan import HostPlan, Plan, Sight, Verb
 from reconciler.core.resources import Host, Resource
 from reconciler.core.snapshot import Snapshot, call_key
 from reconciler.core.transport import Hello, Reader, Target
+from reconciler.core.values import replace
 from reconciler.engine.decide import decide
 from reconciler.engine.desired import Desired
 from reconciler.engine.diff import DIFFERS, SAME, UNAVAILABLE

@@ -6,7 +6,6 @@ Only what this fleet's record holds is ever deleted, under the name that was jus
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from reconciler.core.changes import Cause, Change
@@ -14,6 +13,7 @@ from reconciler.core.ids import ResourceId
 from reconciler.core.kinds import Kind, Reboot, Registry
 from reconciler.core.observations import Absent, Busy, Present, Unseen
 from reconciler.core.plan import Block, Step, Verb
+from reconciler.core.values import replace
 from reconciler.engine.desired import Desired, is_part
 from reconciler.engine.ledger import Record
 from reconciler.engine.shapes import shape

@@ -6,7 +6,7 @@ Pure; part of decide. A block falls on a step once, with the first reason; what 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from reconciler.core.kinds import Disruption
 from reconciler.core.observations import CapabilityState, Unseen
 from reconciler.core.plan import Block, Step, Verb
 from reconciler.core.transport import Hold
+from reconciler.core.values import replace
 from reconciler.engine.desired import Desired, brought, is_part
 from reconciler.engine.judge import Verdict, blocking, judge
 from reconciler.engine.view import HostView

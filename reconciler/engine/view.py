@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from reconciler.core.observations import Absent, Ask, Busy, Capability, Capabili
 from reconciler.core.resources import Host, Resource
 from reconciler.core.snapshot import call_key
 from reconciler.core.transport import Clock, Hello, Reader
+from reconciler.core.values import quick, replace
 from reconciler.engine.ledger import Record, Records
 from reconciler.engine.planes import NO_DARK, PLANE_UNSEEN
 from reconciler.engine.shapes import shape
@@ -26,6 +27,7 @@ from reconciler.engine.tags import record_of_tags
 Looked = Mapping[Key, Present[Any]] | Unseen
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class HostView:
     """One host at one moment. `kinds`: kind → objects or why it could not be looked at; `answers` by canonical question.
