@@ -1,9 +1,9 @@
 """`make bench`: how fast manifests load, how fast a fleet is planned, how much is said to a host and what that costs on the wire, each
 beside its goal.
 
-Every measurement runs in a process of its own (`measuring/figures.py`) and counts seconds of CPU, so that other work on the
-machine costs little. `--quick` measures small fleets, for a look while working. A goal that is not met is marked; the exit
-code is 0 all the same: timings are to be read, not to break a build.
+Every measurement runs in a process of its own (`measuring/figures.py`) and counts seconds of CPU where it can, so that other work on the
+machine costs little. `--quick` measures small fleets, for a look while working; `--only wire` one section. A goal that is not met is
+marked; the exit code is 0 all the same: timings are to be read, not to break a build.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,22 +49,13 @@ QUICK = Sizes(load=50, plan=200, emulated=1, help=3, wire=1, reads=2, sweep=10)
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Timings of load, plan, help and of what is said to hosts.")
     parser.add_argument("--quick", action="store_true", help="small fleets; goals that belong to large ones are left out")
-    sizes = QUICK if parser.parse_args(words).quick else FULL
-    print("Seconds are of CPU; a machine that is busy otherwise makes them longer.\n", flush=True)
-    for section in measured(sizes):
-        print("\n".join(lines(section)), flush=True)
+    parser.add_argument("--only", choices=SECTIONS, nargs="+", default=list(SECTIONS), help="some sections of it")
+    given = parser.parse_args(words)
+    print("Seconds are of CPU where nothing else is said; a machine that is busy otherwise makes them longer.\n", flush=True)
+    for name in given.only:
+        for section in SECTIONS[name](QUICK if given.quick else FULL):
+            print("\n".join(lines(section)), flush=True)
     return 0
-
-
-def measured(sizes: Sizes) -> Iterable[Section]:
-    """Sections as they are done."""
-    yield load_section(sizes)
-    yield plan_section(sizes)
-    yield hosts_section(sizes)
-    yield wiresections.counted_section(sizes.wire, figures("wire", sizes.wire))
-    yield wiresections.sweep_section(sizes.sweep, figures("sweep", sizes.sweep))
-    yield wiresections.reads_section(FORKS, STATED, figures("reads", sizes.reads), whole=sizes == FULL)
-    yield Section("command line", (below("reconcile --help, fastest of " + str(sizes.help), _help(sizes.help), "s", SECONDS_FOR_HELP, 3),))
 
 
 def load_section(sizes: Sizes) -> Section:
@@ -117,6 +108,26 @@ def hosts_section(sizes: Sizes) -> Section:
         Row("apply: processes", found["step_processes"], "a step"),
     )
     return Section(f"what is said to an emulated host of {found['steps']:.0f} steps", rows)
+
+
+def wire_sections(sizes: Sizes) -> Iterable[Section]:
+    """Each as it is done."""
+    yield wiresections.counted_section(sizes.wire, figures("wire", sizes.wire))
+    yield wiresections.sweep_section(sizes.sweep, figures("sweep", sizes.sweep))
+    yield wiresections.reads_section(FORKS, STATED, figures("reads", sizes.reads), whole=sizes == FULL)
+
+
+def help_section(sizes: Sizes) -> Section:
+    return Section("command line", (below(f"reconcile --help, fastest of {sizes.help}", _help(sizes.help), "s", SECONDS_FOR_HELP, 3),))
+
+
+SECTIONS: Mapping[str, Callable[[Sizes], Iterable[Section]]] = {
+    "load": lambda sizes: [load_section(sizes)],
+    "plan": lambda sizes: [plan_section(sizes)],
+    "hosts": lambda sizes: [hosts_section(sizes)],
+    "wire": wire_sections,
+    "help": lambda sizes: [help_section(sizes)],
+}
 
 
 def figures(name: str, hosts: int) -> dict[str, float]:
