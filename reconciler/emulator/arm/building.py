@@ -9,6 +9,7 @@ from reconciler.emulator.arm import catalogue
 from reconciler.emulator.arm.model import SUBSCRIPTION, Cloud, Extension, Run, ScaleSet, Script, Status, Subscription, Vm
 from reconciler.emulator.arm.versions import satisfying
 from reconciler.emulator.machine import NAMESPACE
+from reconciler.emulator.skus import SKUS
 
 if TYPE_CHECKING:
     from reconciler.emulator.estate import Estate
@@ -40,8 +41,12 @@ def vm(
     machine: str = "",
     os: str = "Windows",
     security: str = "",
+    release: str = "2022",
 ) -> Vm:
-    """A running VM. With `machine` it is that host of the estate: its vmId is the host's BIOS UUID [mem: arm-contract]."""
+    """A running VM. With `machine` it is that host of the estate: its vmId is the host's BIOS UUID [mem: arm-contract].
+
+    `release`: 2016, 2019, 2022, 2025, 10 or 11, where no host says it.
+    """
     cloud = subscription(estate, identity, group, location)
     host = estate.machines.get(machine)
     vm_id = host.uuid.lower() if host is not None else str(uuid.uuid5(NAMESPACE, f"vm/{identity}/{group}/{name}".lower()))
@@ -49,9 +54,21 @@ def vm(
     if held.machine:
         estate.put_in_azure(held.machine)
     held.computer_name = name[:15]
+    held.os_name, held.os_version, held.offer = _system(os, host.release if host is not None else release)
     held.created = estate.clock.now()
     cloud.vms[held.id.lower()] = held
     return held
+
+
+def _system(os: str, release: str) -> tuple[str, str, dict[str, str]]:
+    """Name and version of the system, and the image that it comes of [assume: as the marketplace names them today]."""
+    if os != "Windows":
+        return "ubuntu", "24.04", {"publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server"}
+    sku = next(sku for sku in SKUS.values() if sku.release == release)
+    version = f"{sku.version}.{sku.revision}"
+    if sku.product_type == 1:
+        return f"Windows {release} Enterprise", version, {"publisher": "MicrosoftWindowsDesktop", "offer": f"windows-{release}", "sku": f"win{release}-ent"}
+    return f"Windows Server {release} Datacenter", version, {"publisher": "MicrosoftWindowsServer", "offer": "WindowsServer", "sku": f"{release}-datacenter-g2"}
 
 
 def scale_set(
@@ -76,6 +93,7 @@ def scale_set(
         instance = str(number) if orchestration == "Uniform" else f"{name}_{uuid.uuid5(NAMESPACE, f'{name}/{number}').hex[:8]}"
         path = f"{held.id}/virtualMachines/{number}" if orchestration == "Uniform" else f"{head}/virtualMachines/{instance}"
         one = Vm(path, location, size, str(uuid.uuid5(NAMESPACE, f"vm/{path}")), scale_set=held.id, instance=instance)
+        one.os_name, one.os_version, one.offer = _system("Windows", "2022")
         one.applied, one.image, one.computer_name = held.version, held.image, f"{name[:9]}{number:06}"
         cloud.vms[path.lower()] = one
     return held

@@ -100,6 +100,7 @@ class Vm:
     os: str = "Windows"
     os_name: str = "Windows Server 2022 Datacenter"
     os_version: str = "10.0.20348.2762"
+    offer: dict[str, str] = field(default_factory=dict)  # its image: publisher, offer, sku
     computer_name: str = ""
     security: str = ""
     generation: str = "V2"

@@ -129,11 +129,7 @@ def _security(world: World, held: Vm) -> dict[str, Any] | None:
 
 def _storage(held: Vm) -> dict[str, Any]:
     disk = {"osType": held.os, "name": f"{held.name}_OsDisk_{held.disks}", "createOption": "FromImage", "caching": "ReadWrite"}
-    offer = {"publisher": "MicrosoftWindowsServer", "offer": "WindowsServer", "sku": "2022-datacenter-g2", "version": held.image or "latest"}
-    return {
-        "imageReference": offer if held.os == "Windows" else offer | {"publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server"},
-        "osDisk": disk,
-    }
+    return {"imageReference": {**held.offer, "version": held.image or "latest"}, "osDisk": disk}
 
 
 def _os(world: World, held: Vm) -> dict[str, Any]:
