@@ -54,7 +54,8 @@ def reads_section(forks: int, stated: Mapping[str, float], found: Figures, *, wh
     costs = ", ".join(f"{name} {seconds:g} s" for name, seconds in stated.items())
     rows = [*_counts(found, beside), *_times("free", "nothing costs", found, beside), *_times("stated", "stated costs", found, beside)]
     rows = rows if whole else [replace(row, goal="", met=None) for row in rows]
-    return Section(title, tuple(rows), (f"stated costs: {costs} (a PowerShell 7 on Linux)", STARTS, MODULES) if beside else (f"stated costs: {costs}", WITHOUT_ANSIBLE))
+    notes = (f"stated costs: {costs} (a PowerShell 7 on Linux)", *((STARTS, MODULES) if beside else (WITHOUT_ANSIBLE,)))
+    return Section(title, tuple(rows), notes)
 
 
 def _counts(found: Figures, beside: bool) -> list[Row]:
