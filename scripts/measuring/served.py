@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from reconciler.core.calls import Secret
 from reconciler.core.resources import Connection
@@ -48,7 +49,7 @@ class Served:
 
     def connection(self, host: str, session: str) -> Connection:
         """NTLM over HTTP, sealed: what costs the most requests."""
-        options = {"authentication": "ntlm", "scheme": "http", "insecure": ("plainHttp",), "session": session}
+        options: dict[str, Any] = {"authentication": "ntlm", "scheme": "http", "insecure": ("plainHttp",), "session": session}
         options |= {"username": self.user, "password": Secret("env", VARIABLE)}
         return Connection("winrm", self.hosts[host][1], options)
 
