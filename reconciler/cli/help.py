@@ -10,11 +10,13 @@ Keeps Windows edge hosts as Git says.        reconcile COMMAND [HOST | HOST/KIND
 
 Write  validate   all errors at once, no host needed
        schema     JSON Schema of the manifests, for editors
+       import     ARM template → YAML                   export   YAML → ARM template
 Run    plan       what, how long, what it disturbs      apply     do it, or do a saved plan
        drift      what the world changed                watch     the loop
        destroy    what is named, never all
 See    observe    a snapshot, to plan without hosts
 Reach  bootstrap  what to paste where nothing listens yet
+       jea        least rights for these specs, as files of a restricted endpoint
 Mend   doctor     can we reach it, and if not, why
 Try    emulate    a Windows estate right here: new, run, fault, heal, power, clock, advance, log,
                   installer, serve
@@ -26,7 +28,7 @@ First time? reconcile emulate new lab && reconcile --estate lab plan
 """
 
 # Command → the module that serves it, in the order of the help. `emulate` has verbs of its own.
-COMMANDS = ("validate", "schema", "plan", "apply", "drift", "watch", "destroy", "observe", "bootstrap", "doctor", "emulate")
+COMMANDS = ("validate", "schema", "import", "export", "plan", "apply", "drift", "watch", "destroy", "observe", "bootstrap", "jea", "doctor", "emulate")
 EMULATE = ("new", "run", "fault", "heal", "power", "clock", "advance", "log", "installer", "serve")
 EMULATE_TEXT = """\
 An emulated Windows estate in a folder: hosts, time and faults stay between commands.

@@ -11,7 +11,7 @@ from itertools import pairwise
 from reconciler.core.plan import Plan
 
 TYPED = re.compile(r"\breconcile (?P<verb>plan|apply)\b(?P<rest>[^()]*)$")
-OURS = re.compile(r"\breconcile (?=(?:validate|plan|apply|drift|watch|destroy|observe|bootstrap|doctor|emulate) )")
+OURS = re.compile(r"\breconcile (?=(?:validate|plan|apply|drift|watch|destroy|observe|bootstrap|jea|doctor|emulate) )")
 
 
 @dataclass(frozen=True, slots=True)

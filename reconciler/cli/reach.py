@@ -55,7 +55,7 @@ def real(secrets: Secrets, clock: Clock) -> Iterator[Connect]:
             opened.callback(azure.close)
             return azure
 
-        yield by_plane(by_transport({"winrm": reach, "local": Local(secrets, clock)}), arm)
+        yield by_plane(by_transport({"winrm": reach, "psrp": reach, "local": Local(secrets, clock)}), arm)
 
 
 def vault() -> Vault:

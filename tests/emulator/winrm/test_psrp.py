@@ -140,7 +140,7 @@ async def test_our_script_makes_the_invoker_a_module_of_the_runspace() -> None:
 
 
 RESTRICTED = Configuration("Edge", False, {"get-netadapter": {"name": frozenset({"ethernet"})}, "get-netnat": None})
-FENCED = Configuration("EdgeBatch", False, {}, "5" * 64, frozenset({"get-netadapter"}))
+FENCED = Configuration("EdgeBatch", False, sha256="5" * 64, only=frozenset({"get-netadapter"}))
 
 
 async def test_a_restricted_configuration_runs_what_it_lets_through() -> None:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from reconciler.core.transport import Target
 from reconciler.emulator.winrm.psrp import Configuration
+from reconciler.emulator.winrm.psrp.configuration import load
 from reconciler.wire import powershell
 from tests.hosts.winrm.serving import ALLOW, HOST, Served
 
 ONLY = frozenset(name.casefold() for name in ALLOW) | {"provision-eflowvm", "deploy-eflow"}
-BATCH = Configuration("EdgeBatch", False, MappingProxyType({}), powershell.sha256(), ONLY)
+BATCH = Configuration("EdgeBatch", False, sha256=powershell.sha256(), only=ONLY)
 LOOKS = Configuration("EdgeLooks", False, MappingProxyType({"get-netadapter": None, "get-ciminstance": None}))
 MODES: dict[str, dict[str, Any]] = {
     "script": {},
     "function": {"configurationName": BATCH.name, "mode": "function"},
     "cmdlet": {"configurationName": LOOKS.name, "mode": "cmdlet"},
 }
+
+
+def written(files: Mapping[str, str], folder: Path) -> Configuration:
+    """A bundle of files, written and read again as the host's own."""
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(text.encode())
+    return load(folder)
 
 
 def over_psrp(target: Target, mode: str = "script") -> Target:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
+from reconciler.emulator import catalogue
 from reconciler.emulator.estate import EstateError
 from reconciler.emulator.winrm.psrp.datafile import read
 
@@ -33,6 +34,7 @@ class Configuration:
     name: str
     language: bool = True
     cmdlets: Mapping[str, Fence] = field(default_factory=lambda: MappingProxyType({}))
+    providers: frozenset[str] = frozenset()
     sha256: str = ""
     only: frozenset[str] = frozenset()
 
@@ -53,9 +55,18 @@ def load(folder: Path) -> Configuration:
     if len(roles) != 1:
         raise EstateError(f"{folder}: one role capability is emulated, and the session names {len(roles)}")
     role = read(_one(folder, f"**/RoleCapabilities/{roles.pop()}.psrc").read_text(encoding="utf-8-sig"))
-    functions = {str(name).casefold().rpartition("\\")[2] for name in _list(role.get("VisibleFunctions"))}
-    sha256, only = _module(folder) if BATCH in functions else ("", frozenset())
-    return Configuration(_one(folder, "*.pssc").stem, False, MappingProxyType(dict(map(_visible, _list(role.get("VisibleCmdlets"))))), sha256, only)
+    cmdlets = dict(map(_visible, _list(role.get("VisibleCmdlets"))))
+    functions = dict(map(_visible, _list(role.get("VisibleFunctions"))))
+    sha256, only = _module(folder) if functions.pop(BATCH, {}) is None else ("", frozenset())
+    seen = {name: fence for name, fence in cmdlets.items() if not _is_function(name)} | {name: fence for name, fence in functions.items() if _is_function(name)}
+    providers = frozenset(str(name).casefold() for name in _list(role.get("VisibleProviders")))
+    return Configuration(_one(folder, "*.pssc").stem, False, MappingProxyType(seen), providers, sha256, only)
+
+
+def _is_function(name: str) -> bool:
+    """CDXML and script modules have functions, and those are visible only where they are called so (powershell.md 0.5)."""
+    found = catalogue.find(name)
+    return found is not None and not found.compiled
 
 
 def _module(folder: Path) -> tuple[str, frozenset[str]]:
@@ -69,7 +80,13 @@ def _module(folder: Path) -> tuple[str, frozenset[str]]:
 
 
 def _visible(said: Any) -> tuple[str, Fence]:
-    """One entry of VisibleCmdlets: a name, or a map with the parameters that are let through."""
+    """One entry of what is visible: a name, or a map with the parameters that are let through.
+
+    Seen on PowerShell 7.6: a name with its module imports that, and no session opens where it is absent; in a map it names nothing at all.
+    """
+    name = str(said["Name"] if isinstance(said, Mapping) else said)
+    if "\\" in name and _bare(name) != BATCH:
+        raise EstateError(f"{name}: names with their module are not emulated; no session would open on a host without it")
     if not isinstance(said, Mapping):
         return _bare(said), None
     parameters: dict[str, frozenset[str] | None] = {}

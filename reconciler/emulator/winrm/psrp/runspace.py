@@ -76,6 +76,9 @@ class Runspace:
         if any(step.script for step in commands):
             return await self._script(commands)
         hidden = next((step for step in commands if not self._sees(step)), None)
+        narrow = None if self._configuration.language else next((step for step in commands if step.bare in PROXIES and _given(step) - {"property"}), None)
+        if narrow is not None:
+            return Said(failed=self._no_parameter(narrow.text, min(_given(narrow) - {"property"})).errors[0])
         if hidden is not None or not commands:
             return Said(failed=self._unknown(hidden.text if hidden else ""))
         try:
@@ -142,20 +145,27 @@ class Runspace:
 
     def _kept_out(self, said: Typed) -> Outcome | None:
         """The error of a parameter that the role capability does not let through: those of the proxy that Windows makes."""
-        fence = self._configuration.cmdlets.get(said.name.casefold().rpartition("\\")[2])
+        bare = said.name.casefold().rpartition("\\")[2]
+        if not self._configuration.language and (hidden := _provider(bare, said.parameters) - self._configuration.providers):
+            words = f"Cannot find a provider with the name '{min(hidden)}'."
+            return _error("ProviderNotFound", "ObjectNotFound", words, "System.Management.Automation.ProviderNotFoundException", said.name)
+        fence = self._configuration.cmdlets.get(bare)
         if fence is None:
             return None
         language = self._host.machine.language
         for name, value in said.parameters.items():
             if name.casefold() not in fence and name not in catalogue.COMMON:
-                exception = "System.Management.Automation.ParameterBindingException"
-                return _error("NamedParameterNotFound", "InvalidArgument", text(language, "parameter", parameter=name), exception, said.name)
+                return self._no_parameter(said.name, name)
             allowed = fence.get(name.casefold())
             other = [item for item in (value if isinstance(value, list) else [value]) if allowed is not None and str(item).casefold() not in allowed]
             if other:
                 words = text(language, "value", parameter=name, value=other[0], type=",".join(sorted(allowed or ())))
                 return _error("ParameterArgumentValidationError", "InvalidData", words, VALIDATION, said.name)
         return None
+
+    def _no_parameter(self, command: str, name: str) -> Outcome:
+        exception = "System.Management.Automation.ParameterBindingException"
+        return _error("NamedParameterNotFound", "InvalidArgument", text(self._host.machine.language, "parameter", parameter=name), exception, command)
 
     async def _execute(self, said: Typed) -> Outcome:
         found = catalogue.find(said.name.rpartition("\\")[2])
@@ -185,6 +195,18 @@ class Runspace:
 
 def invoker_print(script: str) -> str:
     return hashlib.sha256(script.encode()).hexdigest()
+
+
+def _given(step: Step) -> set[str]:
+    return {str(name).casefold() for name, _ in step.parameters}
+
+
+def _provider(name: str, parameters: Mapping[str, Any]) -> frozenset[str]:
+    """The provider that a cmdlet on paths needs."""
+    if name not in ("get-childitem", "get-itemproperty", "get-item"):
+        return frozenset()
+    paths = next((value for given, value in parameters.items() if given.casefold() == "path"), "")
+    return frozenset({"registry"} if str(paths[0] if isinstance(paths, list) and paths else paths).upper().startswith("HK") else {"filesystem"})
 
 
 def _said(outcome: Outcome, left: list[Any] | str) -> Said:
