@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from reconciler.cli.presumed import joined, place_files
+from reconciler.cli.reach import emulated
 from reconciler.cli.standins import stand_ins
 from reconciler.cli.wishes import web
 from reconciler.core.plan import Plan, Sight
@@ -17,7 +18,6 @@ from reconciler.emulator.twin import build
 from reconciler.engine.environment import Environment, Request
 from reconciler.engine.link import Linked
 from reconciler.engine.rehearse import Rehearsal, rehearse
-from reconciler.hosts.emulated import connect
 
 
 async def rehearsed(plan: Plan, linked: Linked, snapshots: Mapping[str, Snapshot], request: Request, env: Environment) -> Rehearsal:
@@ -28,6 +28,6 @@ async def rehearsed(plan: Plan, linked: Linked, snapshots: Mapping[str, Snapshot
     placed = place_files(linked, estate)
     scope = request.scope if request.scope.targets else replace(request.scope, targets=tuple(host.name for host in hosts))
     secrets = await stand_ins(plan, snapshots, env.secrets)
-    twin = connect(estate, estate.clock, secrets=secrets)
+    twin = emulated(estate, secrets)
     there, taken = replace(env, secrets=secrets), (*assumptions, *placed, *secrets.said())
     return await rehearse(replace(plan, hosts=hosts), linked, replace(request, scope=scope), there, twin, estate.clock, taken)

@@ -17,6 +17,7 @@ from reconciler.emulator.estate import Estate
 from reconciler.emulator.machine import Machine, Site
 from reconciler.emulator.skus import SKUS, HostWish
 from reconciler.emulator.skus import build as bare
+from reconciler.emulator.twinazure import alone, azure
 from reconciler.emulator.twindhcp import DOMAIN, dhcp
 from reconciler.emulator.twineflow import eflow
 from reconciler.emulator.twinhost import features, identity, items, memory, remembered, services
@@ -52,12 +53,25 @@ def build(snapshots: Iterable[Snapshot], fleet: str = "default", joined: Collect
     assumed: dict[str, list[str]] = {}
     for snapshot in taken:
         said = Said(snapshot)
-        estate.machines[snapshot.host] = _machine(snapshot, said, estate, fleet, snapshot.host in joined)
-        for cmdlet in differing(estate.machines[snapshot.host], snapshot):
-            said.assume(f"the twin's {cmdlet} answers otherwise than the host's")
+        if not alone(snapshot):
+            estate.machines[snapshot.host] = _machine(snapshot, said, estate, fleet, snapshot.host in joined)
+            for cmdlet in differing(estate.machines[snapshot.host], snapshot):
+                said.assume(f"the twin's {cmdlet} answers otherwise than the host's")
+        _azure(estate, snapshot, said)
         for sentence in said.assumed:
             assumed.setdefault(sentence, []).append(snapshot.host)
     return estate, (*(f"{_hosts(hosts)}: {sentence}" for sentence, hosts in assumed.items()), *ALWAYS)
+
+
+def _azure(estate: Estate, snapshot: Snapshot, said: Said) -> None:
+    """An answer of another shape than Azure gives costs the host its place in the twin's Azure, and a sentence."""
+    cloud = estate.azure
+    there = dict(cloud.vms), dict(cloud.sets)
+    try:
+        azure(estate, snapshot, said)
+    except (LookupError, ValueError, TypeError, AttributeError) as trouble:
+        cloud.vms, cloud.sets = there
+        said.assume(f"what Azure said of it could not be made whole: {trouble}")
 
 
 def _hosts(names: list[str]) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from reconciler.emulator.arm import catalogue
-from reconciler.emulator.arm.model import SUBSCRIPTION, Cloud, Extension, Run, ScaleSet, Script, Status, Subscription, Vm
+from reconciler.emulator.arm.model import SUBSCRIPTION, Cloud, Extension, Image, Run, ScaleSet, Script, Status, Subscription, Vm
 from reconciler.emulator.arm.versions import satisfying
 from reconciler.emulator.machine import NAMESPACE
 from reconciler.emulator.skus import SKUS
@@ -108,14 +109,20 @@ def remove(estate: Estate, held: ScaleSet) -> None:
 
 def extension(estate: Estate, held: Vm, name: str, publisher: str, kind: str, version: str, *, failed: str = "") -> Extension:
     """An extension that is installed already, by somebody else; with `failed`, one that failed saying so."""
-    image = estate.azure.image(publisher, kind)
     said = {"publisher": publisher, "type": kind, "typeHandlerVersion": version, "autoUpgradeMinorVersion": True, "enableAutomaticUpgrade": False}
     made = Extension(name, said, location=held.location, tags={}, state="Failed" if failed else "Succeeded", runs=1)
-    made.installed = (satisfying(version, image.versions, minor=True) if image else None) or f"{version}.0.0"
+    made.installed = version_of(estate.azure.image(publisher, kind), said)
     code, level, display = ("failed/1", "Error", "Provisioning failed") if failed else ("succeeded", "Info", "Provisioning succeeded")
     made.status = Status(f"ProvisioningState/{code}", level, display, failed, estate.clock.now())
     held.extensions[name.lower()] = made
     return made
+
+
+def version_of(image: Image | None, properties: Mapping[str, Any]) -> str:
+    """What would be installed for these properties."""
+    asked = str(properties.get("typeHandlerVersion") or "1.0")
+    best = satisfying(asked, image.versions, minor=bool(properties.get("autoUpgradeMinorVersion"))) if image else None
+    return best or f"{asked}.0.0"
 
 
 def power(estate: Estate, held: Vm, word: str) -> None:

@@ -64,7 +64,7 @@ def _answered(world: World) -> Answer:
 
 def _admitted(world: World, route: Route) -> quotas.Headers:
     """Resource Manager's own checks, in its order."""
-    scope = _scope(world.request.path, route)
+    scope = _scope(world, route)
     gate.subscription(world)
     if route.action:
         gate.rights(world, route.action, scope)
@@ -88,8 +88,12 @@ def _route(request: Request) -> tuple[Route, Mapping[str, str]]:
     raise ArmError(501, "NotEmulated", f"{request.method} {request.path} is not emulated.")
 
 
-def _scope(path: str, route: Route) -> str:
-    """The resource that is acted on: an action's name, and a view's, are no part of it."""
+def _scope(world: World, route: Route) -> str:
+    """The resource that is acted on: an action's name, and a view's, are no part of it; a status belongs to what is worked on [assume]."""
+    path = world.request.path
+    operation = world.cloud.operations.get(world.names.get("operation", "").lower())
+    if operation is not None:
+        return operation.target
     return path.rstrip("/").rpartition("/")[0] if route.action.endswith("/action") or path.lower().endswith("/instanceview") else path.rstrip("/")
 
 

@@ -6,6 +6,7 @@ import copy
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,15 +64,12 @@ def _azure() -> Azure:
     return azure
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(ROUTES), bodies() | JSON, st.sampled_from(("", "?$expand=instanceView", "?$filter=x", "?$skiptoken=a"))),
-        min_size=1,
-        max_size=4,
-    )
+ASKED = st.lists(
+    st.tuples(st.sampled_from(ROUTES), bodies() | JSON, st.sampled_from(("", "?$expand=instanceView", "?$filter=x", "?$skiptoken=a"))), min_size=1, max_size=4
 )
-def test_any_body_to_any_address_is_answered(asked: list[tuple[Any, Any, str]]) -> None:
+
+
+def _answered(asked: list[tuple[Any, Any, str]]) -> None:
     azure = _azure()
     for route, sent, query in asked:
         if route.method == "PUT" and query:  # a set is made
@@ -83,6 +81,19 @@ def test_any_body_to_any_address_is_answered(asked: list[tuple[Any, Any, str]]) 
             assert azure.answer["error"]["code"]
         json.dumps(azure.estate.log()[-1])
         azure.wait(30)
+
+
+@settings(max_examples=20, deadline=None)
+@given(ASKED)
+def test_any_body_to_any_address_is_answered(asked: list[tuple[Any, Any, str]]) -> None:
+    _answered(asked)
+
+
+@pytest.mark.soak
+@settings(max_examples=3000, deadline=None)
+@given(ASKED)
+def test_any_body_to_any_address_is_answered_at_length(asked: list[tuple[Any, Any, str]]) -> None:
+    _answered(asked)
 
 
 def _story() -> list[dict[str, Any]]:
