@@ -33,8 +33,8 @@ from tests.hosts.winrm.serving import Served, options
 
 
 @asynccontextmanager
-async def controller(here: Lab, endpoint: Endpoint, environ: Mapping[str, str] = {}) -> AsyncIterator[None]:
-    """A controller of its own: nothing that another one kept is known to it."""
+async def controller(here: Lab, endpoint: Endpoint, environ: Mapping[str, str] = {}, port: int | None = None) -> AsyncIterator[None]:
+    """A controller of its own: nothing that another one kept is known to it. `port`: another than the endpoint's, where a tap is."""
     here.secrets = Vault({"WINRM_PASSWORD": endpoint.credentials.password, **environ})
     async with connections(here.secrets, here.estate.clock, options(here.estate)) as reach:
         served = Served(here.estate, endpoint, reach)
@@ -44,7 +44,9 @@ async def controller(here: Lab, endpoint: Endpoint, environ: Mapping[str, str] =
             name = target.host.name
             with here.estate.clock.held():  # the endpoint looks in real time whether a host is up again: virtual time must not run past it
                 await anyio.sleep(2 * WATCH)
-            way = replace(target, host=replace(target.host, address=endpoint.address(name).ip, connection=served.connection("ntlm", name)))
+            connection = served.connection("ntlm", name)
+            connection = replace(connection, port=port or connection.port)
+            way = replace(target, host=replace(target.host, address=endpoint.address(name).ip, connection=connection))
             async with reach(way) as writer:
                 yield writer
 

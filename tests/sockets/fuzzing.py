@@ -23,10 +23,10 @@ import pytest
 
 from reconciler.core.calls import Answer
 from reconciler.core.errors import TransportError
+from reconciler.emulator.sockets.httplines import Line, Response
 from reconciler.emulator.winrm import connection
 from reconciler.emulator.winrm.connection import Connection
 from reconciler.emulator.winrm.console import Console
-from reconciler.emulator.winrm.httplines import Line, Response
 from reconciler.emulator.winrm.signin import Asked
 from reconciler.emulator.winrm.wsman import SHELL
 from tests.hosts.winrm.serving import ADAPTERS, Served

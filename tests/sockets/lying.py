@@ -42,7 +42,7 @@ def lying(lies: Mapping[str, Lie], stderr: Mapping[str, bytes] = {}) -> Launcher
         name = place.host.name
         if not isinstance(found, Session) or (name not in lies and name not in stderr):
             return found
-        found._answer = _answering(found, lies.get(name, lambda _, sound: sound), stderr.get(name, b""))  # type: ignore[method-assign]
+        found._answer = _answering(found, lies.get(name, lambda _, sound: sound), stderr.get(name, b""))  # type: ignore[method-assign,assignment]
         return found
 
     return launch
