@@ -28,8 +28,8 @@ from reconciler.emulator.arm.handle import handle
 from reconciler.emulator.arm.messages import Answer, Cut
 from reconciler.emulator.arm.messages import Request as ArmRequest
 from reconciler.emulator.estate import Estate
-from reconciler.emulator.winrm.certificates import Authority
-from reconciler.emulator.winrm.httplines import Broken, Line, Request, Response
+from reconciler.emulator.sockets.certificates import Authority
+from reconciler.emulator.sockets.httplines import Broken, Line, Request, Response
 
 STEP = 30.0  # seconds: how often the SDK polls where the service says nothing [rec 0.2]
 IDLE = 120.0

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from reconciler.emulator import timeline
 from reconciler.emulator.faults import Fault
 from reconciler.emulator.machine import Machine
-from reconciler.emulator.winrm.httplines import Response
+from reconciler.emulator.sockets.httplines import Response
 from reconciler.emulator.winrm.service import Service
 from reconciler.emulator.winrm.troubles import Trouble, What
 

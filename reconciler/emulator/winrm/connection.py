@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from reconciler.emulator.sockets.httplines import Broken, Line, Request, Response
 from reconciler.emulator.winrm import sealing, wsfaults
 from reconciler.emulator.winrm.afflictions import Reset, line_fault, strike
-from reconciler.emulator.winrm.httplines import Broken, Line, Request, Response
 from reconciler.emulator.winrm.service import Caller, Service
 from reconciler.emulator.winrm.signin import Asked, SignIn
 from reconciler.emulator.winrm.troubles import HANDSHAKE, Trouble, What

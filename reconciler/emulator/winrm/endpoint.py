@@ -18,7 +18,7 @@ from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 
 from reconciler.emulator.estate import Estate, EstateError
-from reconciler.emulator.winrm.certificates import Authority, Pair
+from reconciler.emulator.sockets.certificates import Authority, Pair
 from reconciler.emulator.winrm.host import EmulatedHost
 from reconciler.emulator.winrm.listener import Listener, Tls
 from reconciler.emulator.winrm.pace import WorkClock

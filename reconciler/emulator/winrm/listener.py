@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from reconciler.emulator.sockets.httplines import Line
 from reconciler.emulator.winrm.connection import Connection
 from reconciler.emulator.winrm.host import EmulatedHost
-from reconciler.emulator.winrm.httplines import Line
 from reconciler.emulator.winrm.programs import Launcher
 from reconciler.emulator.winrm.service import Resource, Service
 from reconciler.emulator.winrm.signin import Accounts, SignIn

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as WinRM needs it, over an asyncio transport: whole requests in, whole answers out, one at a time, connection kept.
+"""HTTP/1.1 as the emulated services need it, over an asyncio transport: whole requests in, whole answers out, one at a time, connection kept.
 
 NTLM belongs to the TCP connection, so the connection is the object here, and no web framework stands in between.
 """
@@ -13,13 +13,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
+from http import HTTPStatus
 from typing import Any
 
 LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # at once: what is closed so is reset
 HEAD_LIMIT = 64 * 1024
 BODY_LIMIT = 8 * 2**20
-REASONS = {200: "OK", 302: "Found", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed", 413: "Request Entity Too Large"}
-REASONS |= {500: "Internal Server Error", 503: "Service Unavailable"}
+REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
 class Broken(Exception):

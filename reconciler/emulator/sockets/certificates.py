@@ -1,6 +1,6 @@
 """Certificates of an endpoint, made when it starts and kept in a folder of its own: an authority, one for each host, one for a client.
 
-`endpoint` makes them. They are good for a day and for nothing but the emulated hosts.
+Each endpoint makes them. They are good for a day and for nothing but the emulated hosts.
 """
 
 from __future__ import annotations
