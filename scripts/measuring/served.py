@@ -47,11 +47,11 @@ class Served:
         found: Counts = json.loads(self._process.stdout.readline())
         return found
 
-    def connection(self, host: str, session: str) -> Connection:
+    def connection(self, host: str, session: str, transport: str = "winrm") -> Connection:
         """NTLM over HTTP, sealed: what costs the most requests."""
         options: dict[str, Any] = {"authentication": "ntlm", "scheme": "http", "insecure": ("plainHttp",), "session": session}
         options |= {"username": self.user, "password": Secret("env", VARIABLE)}
-        return Connection("winrm", self.hosts[host][1], options)
+        return Connection(transport, self.hosts[host][1], options)
 
 
 @contextmanager

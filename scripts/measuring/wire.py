@@ -26,6 +26,11 @@ from scripts.measuring.fleet import REGISTRY, RESOURCES, NoSecrets, loaded
 from scripts.measuring.served import VARIABLE, Served, quiet, served, since
 
 Figures = dict[str, float]
+# What each plan is called, and how its hosts are reached: by controllers of their own, which keep sessions for their next plan.
+PLANS = (
+    (("first", "per-look", "winrm"), ("known", "persistent", "winrm"), ("warm", "persistent", "winrm")),
+    (("psrp first", "persistent", "psrp"), ("psrp warm", "persistent", "psrp")),
+)
 KEPT = ("requests", "processes", "executions", "handshakes", "bytes received", "bytes sent")
 
 
@@ -37,19 +42,20 @@ class Controller:
     linked: Linked
     reach: Connections
 
-    async def plan(self, session: str) -> None:
+    async def plan(self, session: str, transport: str = "winrm") -> None:
         """One plan of all hosts, which are as declared."""
         runs = itertools.count(1)
-        environment = Environment(REGISTRY, self._to(session), NoSecrets(), WallClock(), lambda: f"r-{next(runs):04}", "bench")
+        environment = Environment(REGISTRY, self._to(session, transport), NoSecrets(), WallClock(), lambda: f"r-{next(runs):04}", "bench")
         plan = await make_plan(self.linked, Request(), environment)
         steps = list(plan.steps())
         if len(steps) != len(self.linked.hosts) * RESOURCES or any(step.runs for step in steps):
             raise AssertionError(f"the served hosts are not as declared: {next((step for step in steps if step.runs), steps)}")
 
-    def _to(self, session: str) -> Callable[[Target], AbstractAsyncContextManager[Writer]]:
+    def _to(self, session: str, transport: str) -> Callable[[Target], AbstractAsyncContextManager[Writer]]:
         def to(target: Target) -> AbstractAsyncContextManager[Writer]:
             name = target.host.name
-            return self.reach(replace(target, host=replace(target.host, address=self.there.hosts[name][0], connection=self.there.connection(name, session))))
+            connection = self.there.connection(name, session, transport)
+            return self.reach(replace(target, host=replace(target.host, address=self.there.hosts[name][0], connection=connection)))
 
         return to
 
@@ -70,14 +76,15 @@ def measure_wire(hosts: int) -> Figures:
 
 async def _counted(there: Served) -> Figures:
     found: Figures = {}
-    async with controller(there) as here:
-        for name, session in (("first", "per-look"), ("known", "persistent"), ("warm", "persistent")):
-            before = there.counts()
-            await here.plan(session)
-            spent = since(before, there.counts())
-            ending = spent.get("Signal", 0) + spent.get("Delete", 0)
-            found |= {f"{name} {what}": spent[what] / len(there.hosts) for what in KEPT}
-            found |= {f"{name} requests": (spent["requests"] - ending) / len(there.hosts), f"{name} ending": ending / len(there.hosts)}
+    for plans in PLANS:
+        async with controller(there) as here:
+            for name, session, transport in plans:
+                before = there.counts()
+                await here.plan(session, transport)
+                spent = since(before, there.counts())
+                ending = 2 * spent.get("Delete", 0)  # Signal and Delete
+                found |= {f"{name} {what}": spent[what] / len(there.hosts) for what in KEPT}
+                found |= {f"{name} requests": (spent["requests"] - ending) / len(there.hosts), f"{name} ending": ending / len(there.hosts)}
     return found
 
 

@@ -12,7 +12,7 @@ FIRST, KNOWN, WARM = 9, 7, 2  # HTTP requests of a plan a host, with NTLM
 FASTER_COLD, FASTER_WARM = 12, 50
 KIB = 1024
 WAYS = (("to the host", "bytes received"), ("from the host", "bytes sent"))
-LOOKS = (("first contact", "first"), ("warm", "warm"))
+LOOKS = (("first contact", "first"), ("warm", "warm"), ("PSRP, warm", "psrp warm"))
 WITHOUT_ANSIBLE = "ansible-playbook is not installed here, so nothing stands beside these: `make interop` installs it"
 STARTS = "cold: from before the program starts; apart from its own start: without Python, imports, and what Ansible takes for an empty play"
 MODULES = "with stated costs a cold session imports every module once, one after the other, where ten forks import theirs side by side"
@@ -27,6 +27,9 @@ def counted_section(hosts: int, found: Figures) -> Section:
         Row("the end of a session: HTTP requests", found["first ending"], "a host"),
         at_most("first contact: processes started there", found["first processes"], "a host", 1),
         at_most("warm: processes started there", found["warm processes"], "a host", 0),
+        Row("PSRP, first contact: HTTP requests", found["psrp first requests"], "a host"),
+        Row("PSRP, warm: HTTP requests", found["psrp warm requests"], "a host"),
+        Row("PSRP, warm: processes started there", found["psrp warm processes"], "a host"),
         Row("calls run there, each time", found["warm executions"], "a host"),
         *(Row(f"{name}: {way}", found[f"{key} {what}"] / KIB, "KiB a host") for name, key in LOOKS for way, what in WAYS),
     )
