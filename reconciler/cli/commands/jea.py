@@ -1,12 +1,15 @@
-"""`reconcile jea`: least rights for these specs, as files of a restricted endpoint. It contacts nobody."""
+"""`reconcile jea`: least rights for these specs, as files of a restricted endpoint, or as custom roles of Azure. It contacts nobody."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from reconciler.azure.role import custom_roles, needs
 from reconciler.cli.session import Session
 from reconciler.core.diagnostics import error
 from reconciler.core.errors import Refused
@@ -18,12 +21,23 @@ RoleName = Annotated[str, typer.Option("--role-name", metavar="NAME", help="Of t
 Group = Annotated[str, typer.Option("--group", metavar="DOMAIN\\GROUP", help="Who may connect.")]
 Mode = Annotated[str, typer.Option("--mode", metavar="function|cmdlet", help="function: all that the specs need. cmdlet: only looks.")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The folder to write; left out: ./NAME.")]
+OfAzure = Annotated[bool, typer.Option("--azure", help="The custom roles for Azure Resource Manager instead.")]
 
 
-def command(session: Session, role_name: RoleName, manifests: Specs = None, group: Group = DEFAULT_GROUP, mode: Mode = "function", out: Out = None) -> int:
-    """Role capability, session configuration and function module that allow what the specs need."""
+def command(
+    session: Session,
+    role_name: RoleName,
+    manifests: Specs = None,
+    group: Group = DEFAULT_GROUP,
+    mode: Mode = "function",
+    out: Out = None,
+    azure: OfAzure = False,
+) -> int:
+    """Role capability, session configuration and function module that allow what the specs need; --azure: custom roles of Azure."""
     _check(role_name, group, mode)
     session = session.reading(manifests) if manifests is not None else session
+    if azure:
+        return _of_azure(session, role_name, out or Path(role_name))
     granted = granting(session.linked, session.registry)
     role = Role(role_name, group)
     files = function_role(role, granted.names) if mode == "function" else cmdlet_role(role, granted.questions)
@@ -35,6 +49,31 @@ def command(session: Session, role_name: RoleName, manifests: Specs = None, grou
     else:
         session.screen.text(_told(folder, files, granted))
     return 0
+
+
+def _of_azure(session: Session, name: str, folder: Path) -> int:
+    linked = session.linked
+    hosts = [(host.azure, needs(host, linked.resources.get(host.name, ()), session.registry)) for host in linked.hosts.values() if host.azure is not None]
+    if not hosts:
+        raise Refused([error("CLI077", "no host has `azure:`", help="without --azure: the rights on hosts themselves")])
+    roles = custom_roles(name, hosts)
+    files = {file: json.dumps(role, indent=2) + "\n" for file, role in roles.items()}
+    _write(folder, files)
+    if session.json:
+        session.screen.json({"format": "reconcile/jea/1", "exitCode": 0, "folder": str(folder), "mode": "azure", "roles": roles, "files": sorted(files)})
+    else:
+        session.screen.text(_told_of_azure(folder, name, roles))
+    return 0
+
+
+def _told_of_azure(folder: Path, name: str, roles: Mapping[str, Mapping[str, Any]]) -> str:
+    lines = [f"{folder}/{file}: {len(role['Actions'])} actions at {', '.join(role['AssignableScopes'])}" for file, role in roles.items()]
+    lines += ["", "Whoever may give roles there makes them, and gives each to the identity at its scopes (az, or New-AzRoleDefinition -InputFile)"]
+    lines += [f"  az role definition create --role-definition {folder}/{file}" for file in roles]
+    scope = roles["role.json"]["AssignableScopes"][0]
+    lines += [f"  az role assignment create --assignee OBJECT-ID --role {name} --scope {scope}", ""]
+    lines += ["role-facts.json is of whole subscriptions and optional: without it rules about sizes wait."] if len(roles) > 1 else []
+    return "\n".join([*lines, "Who may write an extension runs code as SYSTEM in the VM: give it to nobody whom you would not let administer the VM.\n"])
 
 
 def _check(name: str, group: str, mode: str) -> None:
