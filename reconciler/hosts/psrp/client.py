@@ -22,7 +22,7 @@ from reconciler.hosts.winrm.way import Way
 ENVELOPE = 500 * 1024  # what Windows takes since 2012
 SERVED = (200, 500)  # statuses of answers that come from WinRM itself
 BOUNDARY = re.compile(r'boundary="?([^";]+)')
-logging.getLogger("pypsrp.wsman").setLevel(logging.CRITICAL)  # it logs tracebacks of what it raises
+logging.getLogger("pypsrp").setLevel(logging.CRITICAL)  # it logs tracebacks of what it raises, and a host's words as they come
 
 
 class _Transport(_TransportHTTP):

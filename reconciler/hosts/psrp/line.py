@@ -17,6 +17,7 @@ from pypsrp.wsman import SelectorSet, WSMan
 
 from reconciler.hosts.credentials import SignIns
 from reconciler.hosts.psrp.client import Client
+from reconciler.hosts.psrp.fragments import StrictFragmenter
 from reconciler.hosts.psrp.objects import category, tagged
 from reconciler.hosts.psrp.translate import translate
 from reconciler.hosts.winrm.client import OPERATION
@@ -79,7 +80,7 @@ class PsrpLine(Line):
         """Opens a pool of that id, with one runspace in it."""
 
         def opened(wire: WSMan) -> None:
-            self._pool = RunspacePool(wire, configuration_name=configuration, min_runspaces=1, max_runspaces=1, idle_timeout=IDLE)
+            self._pool = _strict(RunspacePool(wire, configuration_name=configuration, min_runspaces=1, max_runspaces=1, idle_timeout=IDLE))
             self._pool.id = self._pool.shell.id = id
             self._pool.open()
 
@@ -103,6 +104,7 @@ class PsrpLine(Line):
 
         def began(wire: WSMan) -> Any:
             pool = self._over(wire)
+            pool._fragmenter.begin()
             shell = PowerShell(pool)
             for step in steps:
                 shell.add_script(step.text) if step.script else shell.add_cmdlet(step.text)
@@ -157,6 +159,14 @@ class PsrpLine(Line):
         if isinstance(value, Secure):
             return self._pool.serialize(value.text, ObjectMeta("SS"))
         return [self._valued(item) for item in value] if isinstance(value, list) else value
+
+
+def _strict(pool: Any) -> Any:
+    """Held to caps; warnings of the pool itself are words that nobody asked for."""
+    pool._fragmenter = StrictFragmenter(pool.connection.max_payload_size)
+    pool._serializer = pool._fragmenter.serializer
+    pool._process_runspacepool_warning = lambda message: None
+    return pool
 
 
 def _gave(shell: Any) -> Gave:
