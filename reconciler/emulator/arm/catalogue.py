@@ -73,7 +73,7 @@ def skus(world: World, _: None = None) -> Answer:
     """Paged [doc 1.1]; how a page is asked for is the service's own affair [assume]."""
     wanted = WHERE.search(world.request.parameters.get("$filter", ""))
     location = wanted.group(1).lower() if wanted else "westeurope"
-    rows = [_sku(size, location) for size in world.cloud.sizes]
+    rows = [_sku(size, location) for size in world.cloud.sizes if size.offered(location)]
     return paged(world, rows, 8)
 
 
@@ -103,7 +103,7 @@ def _sku(size: Size, location: str) -> dict[str, Any]:
 def versions(world: World, _: None = None) -> Answer:
     """A bare array, not `value` [spec 1.1]."""
     publisher, kind = world.names["publisher"], world.names["type"]
-    found = world.cloud.image(publisher, kind)
+    found = world.cloud.image(publisher, kind, world.names["location"])
     if found is None:
         raise ArmError(404, "ArtifactNotFound", f"The VM extension with publisher '{publisher}' and type '{kind}' could not be found.")
     head = f"/Subscriptions/{world.names['subscription']}/Providers/{COMPUTE}/Locations/{world.names['location']}/Publishers/{found.publisher}"

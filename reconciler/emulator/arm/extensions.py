@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from reconciler.emulator.arm import body, guests, installers, operations, views
@@ -71,13 +72,14 @@ def delete(world: World, vm: Vm) -> Answer:
     return operations.accepted(world, operation, Answer(202), location=True)
 
 
-def image(world: World, publisher: str, kind: str, version: str, *, minor: bool) -> tuple[Image, str]:
+def image(world: World, location: str, properties: Mapping[str, Any]) -> tuple[Image, str]:
     """The type that the region offers, and the version that would be installed. 1.6: ArtifactNotFound, ArtifactVersionNotFound [doc]."""
-    found = world.cloud.image(publisher, kind)
+    publisher, kind, version = properties["publisher"], properties["type"], properties["typeHandlerVersion"]
+    found = world.cloud.image(publisher, kind, location)
     if found is None:
         said = f"The VM extension with publisher '{publisher}' and type '{kind}' could not be found."
         raise ArmError(404, "ArtifactNotFound", said)
-    best = satisfying(version, found.versions, minor=minor)
+    best = satisfying(version, found.versions, minor=bool(properties.get("autoUpgradeMinorVersion")))
     if best is None:
         whose = f"for VM extension with publisher '{publisher}' and type '{kind}'"
         said = f"No version found in the artifact repository that satisfies the requested version '{version}' {whose}."
@@ -115,8 +117,7 @@ def _write(world: World, vm: Vm, held: Extension, written: Written, *, tags: dic
     if not new:
         same_handler(held, said)
     _one_per_handler(vm, held.name, said)
-    minor = bool(said.get("autoUpgradeMinorVersion"))
-    found, version = image(world, said["publisher"], said["type"], said["typeHandlerVersion"], minor=minor)
+    found, version = image(world, vm.location, said)
     properties = fill(world, said, found)
     _no_failed_sibling(vm, held.name)
     target = _target(vm, held.name)

@@ -195,22 +195,30 @@ class Bucket:
 
 @dataclass(slots=True)
 class Image:
-    """An extension type that a region offers. `automatic`: it takes enableAutomaticUpgrade. `creation`: sets take it at creation only."""
+    """An extension type. `automatic`: it takes enableAutomaticUpgrade. `creation`: sets take it at creation only. `locations`: none, everywhere."""
 
     publisher: str
     type: str
     versions: list[str]
     automatic: bool = False
     creation: bool = False
+    locations: list[str] = field(default_factory=list)
+
+    def offered(self, location: str) -> bool:
+        return not self.locations or location.lower() in self.locations
 
 
 @dataclass(slots=True)
 class Size:
-    """A VM size of the Resource SKUs API; `facts` are its capabilities, all of them text."""
+    """A VM size of the Resource SKUs API; `facts` are its capabilities, all of them text. `locations`: none, everywhere."""
 
     name: str
     family: str
     facts: dict[str, str]
+    locations: list[str] = field(default_factory=list)
+
+    def offered(self, location: str) -> bool:
+        return not self.locations or location.lower() in self.locations
 
 
 @dataclass(slots=True)
@@ -300,9 +308,11 @@ class Cloud:
     def size(self, name: str) -> Size | None:
         return next((size for size in self.sizes if size.name.lower() == name.lower()), None)
 
-    def image(self, publisher: str, kind: str) -> Image | None:
+    def image(self, publisher: str, kind: str, location: str = "") -> Image | None:
+        """The extension type; with `location`, where that region offers it."""
         wanted = (publisher.lower(), kind.lower())
-        return next((image for image in self.images if (image.publisher.lower(), image.type.lower()) == wanted), None)
+        found = (image for image in self.images if (image.publisher.lower(), image.type.lower()) == wanted)
+        return next((image for image in found if not location or image.offered(location)), None)
 
     def running(self, target: str) -> list[Operation]:
         """Operations under way on the resource or on anything under it."""

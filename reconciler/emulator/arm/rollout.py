@@ -103,7 +103,7 @@ def _apply(world: World, scale_set: ScaleSet, vm: Vm) -> dict[str, Run]:
 def _brought(world: World, vm: Vm, model: Extension) -> Run | None:
     held = vm.extensions.get(model.name.lower())
     said = model.properties
-    _, version = image(world, said["publisher"], said["type"], said["typeHandlerVersion"], minor=bool(said.get("autoUpgradeMinorVersion")))
+    _, version = image(world, vm.location, said)
     runs = held is None or held.handler.lower() != model.handler.lower() or asks_a_run(held, said, model.protected, version)
     if held is None or runs:
         held = vm.extensions[model.name.lower()] = held or Extension(model.name, {})

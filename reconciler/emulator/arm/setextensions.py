@@ -58,7 +58,7 @@ def take(world: World, scale_set: ScaleSet, name: str, written: Written, *, keep
     if held is not None:
         same_handler(held, said)
     _one_per_handler(scale_set, name, said)
-    found, version = image(world, said["publisher"], said["type"], said["typeHandlerVersion"], minor=bool(said.get("autoUpgradeMinorVersion")))
+    found, version = image(world, scale_set.location, said)
     if held is None and found.creation and not creation:
         said_no = f"VM Scale Set extensions of handler '{found.publisher}.{found.type}' can be added only at the time of VM Scale Set creation."  # [doc 1.8]
         raise ArmError(409, "OperationNotAllowed", said_no)

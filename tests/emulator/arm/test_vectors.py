@@ -66,6 +66,11 @@ def _given(given: dict[str, Any]) -> Azure:
         building.script(azure.estate, script.get("vm", "*"), script.get("extension", "*"), *runs)
     azure.vm.power = given.get("power", azure.vm.power)
     azure.vm.agent = given.get("agent", azure.vm.agent)
+    for name, locations in (given.get("only_in") or {}).items():
+        for size in (size for size in azure.cloud.sizes if name in size.name):
+            size.locations = locations
+        for image in (image for image in azure.cloud.images if name == image.type):
+            image.locations = locations
     azure.cloud.retry_after = given.get("retry_after")
     azure.cloud.reboot_as = given.get("reboot_as", "succeeded")
     azure.cloud.subscriptions[azure.vm.id.split("/")[2]].registered = given.get("registered", True)
