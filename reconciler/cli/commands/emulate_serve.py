@@ -5,7 +5,8 @@ Handed on by `emulate`. What happens meanwhile is in the estate afterwards.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import shutil
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ from reconciler.emulator.estate import Estate, EstateError
 if TYPE_CHECKING:
     from reconciler.emulator.arm.endpoint import Endpoint as AzureEndpoint
     from reconciler.emulator.winrm import Endpoint, Settings
+    from reconciler.emulator.winrm.programs import Launcher
 
 Listen = Annotated[str, typer.Option("--listen", metavar="NETWORK", help="Loopback addresses; the first host by name gets the first.")]
 Http = Annotated[int, typer.Option("--http", min=0, max=65535, help="Port of every host for HTTP; 0: a free one.")]
@@ -36,6 +38,9 @@ Pace = Annotated[float, typer.Option("--pace", min=0, help="Seconds there a seco
 Keys = Annotated[Path | None, typer.Option("--keys", metavar="DIR", help="Where certificates are written; left out: a temporary folder.")]
 Cost = Annotated[float, typer.Option("--process-cost", min=0, help="Seconds that the start of a PowerShell takes.")]
 ModuleCost = Annotated[float, typer.Option("--module-cost", min=0, help="Seconds that the first use of a module in a process takes.")]
+PowerShell = Annotated[
+    str | None, typer.Option("--powershell", metavar="PATH", help="A PowerShell 7 that runs our sessions; left out: the emulated invoker answers.")
+]
 Plain = Annotated[bool, typer.Option("--allow-unencrypted", help="Take plain text over HTTP, as a host with AllowUnencrypted does.")]
 
 
@@ -51,6 +56,7 @@ def serve(
     process_cost: Cost = 0.0,
     module_cost: ModuleCost = 0.0,
     allow_unencrypted: Plain = False,
+    powershell: PowerShell = None,
 ) -> int:
     """The hosts over real WinRM, each on a loopback address of its own, and their Azure over TLS."""
     from reconciler.emulator.winrm import Costs, Settings
@@ -58,21 +64,26 @@ def serve(
     costs = Costs(process_cost, module_cost, real=pace == 0)
     settings = Settings(pace=pace or None, costs=costs, allow_unencrypted=allow_unencrypted)
     span = _span(for_)
+    real = _program(powershell)
     with session.estate() as estate:
         try:
-            ended = anyio.run(interruptible, lambda stop: _serve(session, estate, settings, stop, span, (listen, http, https, arm, keys)), lambda: None)
+            ended = anyio.run(interruptible, lambda stop: _serve(session, estate, settings, stop, span, (listen, http, https, arm, keys, real)), lambda: None)
         except (EstateError, OSError) as trouble:
             raise Refused([error("CLI044", f"the estate cannot be served: {trouble}", help="other ports: --http 0 --https 0")]) from None
     return 130 if ended.value is None else 0
 
 
 async def _serve(
-    session: Session, estate: Estate, settings: Settings, stop: anyio.Event, span: timedelta, where: tuple[str, int, int, int, Path | None]
+    session: Session, estate: Estate, settings: Settings, stop: anyio.Event, span: timedelta, where: tuple[str, int, int, int, Path | None, str | None]
 ) -> Mapping[str, int]:
     from reconciler.emulator.winrm import serve as endpoint
 
-    listen, http, https, arm, keys = where
-    async with endpoint(estate, settings, network=listen, http=http, https=https, folder=keys) as served, _azure(estate, settings, arm, keys) as azure:
+    listen, http, https, arm, keys, powershell = where
+    async with (
+        _launchers(powershell) as launchers,
+        endpoint(estate, settings, network=listen, http=http, https=https, folder=keys, launchers=launchers) as served,
+        _azure(estate, settings, arm, keys) as azure,
+    ):
         _say(session, served, azure)
         with anyio.move_on_after(span.total_seconds()):
             await stop.wait()
@@ -90,6 +101,28 @@ async def _azure(estate: Estate, settings: Settings, port: int, keys: Path | Non
 
     async with endpoint(estate, https=port, step=None if settings.pace else STEP, folder=keys / "azure" if keys else None) as served:
         yield served
+
+
+@asynccontextmanager
+async def _launchers(powershell: str | None) -> AsyncIterator[Sequence[Launcher]]:
+    """What runs our sessions before the emulator's own is asked."""
+    if powershell is None:
+        yield ()
+        return
+    from reconciler.emulator.realshell import RealShells
+
+    async with RealShells(powershell) as shells:
+        yield [shells.launch]
+
+
+def _program(name: str | None) -> str | None:
+    """Its full path: sessions start elsewhere."""
+    if name is None:
+        return None
+    found = shutil.which(name)
+    if found is None:
+        raise Refused([error("CLI044", f"{name} is no program", help="the path of a pwsh; without --powershell the emulated invoker answers")])
+    return str(Path(found).absolute())
 
 
 def _say(session: Session, served: Endpoint, azure: AzureEndpoint | None) -> None:

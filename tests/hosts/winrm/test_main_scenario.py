@@ -18,6 +18,7 @@ from reconciler.core.transport import Target, Writer
 from reconciler.emulator.controller import Exchange
 from reconciler.emulator.winrm import serve
 from reconciler.emulator.winrm.endpoint import WATCH
+from reconciler.emulator.winrm.programs import Launcher
 from reconciler.hosts.connect import connections
 from reconciler.hosts.emulated import connect
 from reconciler.hosts.winrm.channel import WinrmChannel
@@ -78,7 +79,7 @@ async def in_one_process(specs: str) -> tuple[Spoken, list[int], list[str]]:
     return spoken, ended, effects(there)
 
 
-async def over_sockets(specs: str, patch: pytest.MonkeyPatch) -> tuple[Spoken, list[int], list[str]]:
+async def over_sockets(specs: str, patch: pytest.MonkeyPatch, launchers: Sequence[Launcher] = ()) -> tuple[Spoken, list[int], list[str]]:
     there, spoken = scenario(specs), Spoken()
     original = WinrmChannel.exchange
 
@@ -88,7 +89,7 @@ async def over_sockets(specs: str, patch: pytest.MonkeyPatch) -> tuple[Spoken, l
         return output
 
     patch.setattr(WinrmChannel, "exchange", tapped)
-    async with serve(there.estate) as endpoint:
+    async with serve(there.estate, launchers=launchers) as endpoint:
         there.secrets = Vault(ENVIRON | {"WINRM_PASSWORD": endpoint.credentials.password})
         async with connections(there.secrets, there.estate.clock, options(there.estate, along=False)) as reach:
             served = Served(there.estate, endpoint, reach)

@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 BOOT = "& $invoker $reader $pipe\n"
 STAND_IN = "& $invoker $reader $pipe -StandIn ([ScriptBlock]::Create([IO.File]::ReadAllText($env:STANDIN_FILE)))\n"
 FACTS = {"name": "EDGE-01", "uuid": "4C4C4544-0042-3010-8051-B4C04F4B3132", "guid": "g", "os": "stand-in", "version": "10.0", "build": "20348", "product": 3}
-SECONDS = 30.0
+SECONDS = 90.0
 
 
 def found() -> str | None:

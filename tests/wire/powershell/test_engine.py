@@ -111,7 +111,8 @@ def test_hostile_text_comes_back_as_it_went_and_none_is_evaluated(talk: Talk, pa
     tables = talk.ask(calls=[{"c": "Get-Echo", "p": {"Value": {"$map": [[text, [text]]]}}} for text in keys])
     wanted = [[{"$map": [[text, [text]]]}] if text.startswith("$") else [{text: [text]}] for text in keys]
     assert [answer["out"] for answer in tables[:-1]] == wanted
-    assert not list(path.rglob("CANARY*")) and not Path("CANARY").exists()
+    assert not list(path.rglob("CANARY*"))
+    assert not Path("CANARY").exists()
 
 
 def test_values_keep_their_types_in_and_out(talk: Talk) -> None:
@@ -138,7 +139,8 @@ def test_two_megabytes_in_parts_and_a_long_value_each_way(talk: Talk) -> None:
 def test_errors_warnings_and_output_are_kept_apart_and_no_confirmation_is_asked(talk: Talk) -> None:
     both = talk.call("Write-Both")
     assert [error["fqid"] for error in both["err"]] == ["One,Write-Both", "Two,Write-Both"]
-    assert both["out"] == ["after"] and both["ok"] is False
+    assert both["out"] == ["after"]
+    assert both["ok"] is False
     assert talk.call("Remove-Much")["out"] == ["gone"]
     assert talk.call("Get-Kind", {"Nope": 1})["err"][0]["fqid"] == "NamedParameterNotFound,Get-Kind"
     assert talk.call("Get-Kind", {"Span": "tomorrow"})["err"][0]["fqid"] == "ParameterArgumentTransformationError,Get-Kind"
@@ -148,7 +150,8 @@ def test_errors_warnings_and_output_are_kept_apart_and_no_confirmation_is_asked(
 
 def test_what_calls_print_is_told_and_never_comes_between_frames(talk: Talk) -> None:
     noise = talk.call("Show-Noise")
-    assert noise["out"] == ["answer"] and noise["warn"] == ["a warning"]
+    assert noise["out"] == ["answer"]
+    assert noise["warn"] == ["a warning"]
     assert all(words in noise["info"] for words in ("on the host", "a warning", "told", "on the console"))
     assert talk.process.stray == 0
 
@@ -159,7 +162,8 @@ def test_a_program_gets_its_arguments_exactly_and_is_ended_with_its_children(tal
     tool.chmod(0o755)
     given = ["a b", 'c"d', "e\\", "f\\\\g h\\", "", "$(x)", "'"]
     ran = talk.ask(calls=[{"x": str(tool), "a": given, "g": {"exit": [7]}}])[0]
-    assert ran["ok"] and ran["out"][0]["exit"] == 7
+    assert ran["ok"]
+    assert ran["out"][0]["exit"] == 7
     assert ran["out"][0]["out"].split("\n")[:-1] == given
     assert talk.ask(calls=[{"x": str(tool), "a": []}])[0]["err"][0]["fqid"] == "NotGood"
     late = talk.ask(calls=[{"x": str(tool), "a": ["wait"], "t": 500}])[0]
@@ -172,7 +176,8 @@ def test_a_call_past_its_deadline_is_stopped_or_given_up_and_the_process_serves_
     assert (polite["cut"], polite["out"]) == ("stopped", ["begun"])
     blocked = talk.ask(calls=[{"c": "Wait-Blocked", "p": {"Seconds": 600}, "t": 300}, {"c": "Bench\\Get-Private"}, {"c": "Get-Private"}])
     assert [frame.get("cut") or frame.get("err") for frame in blocked[:2]] == ["abandoned", [{**blocked[1]["err"][0], "fqid": "NotAllowed"}]]
-    assert blocked[2]["cut"] == "skipped" and blocked[-1]["taint"] is True
+    assert blocked[2]["cut"] == "skipped"
+    assert blocked[-1]["taint"] is True
     assert talk.call("Get-Echo", {"Value": 1})["out"] == [1]  # the next batch, in a new runspace
     assert talk.process.close() == 3  # a thread that never ends does not keep the process
     talk.process.end()
