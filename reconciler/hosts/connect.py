@@ -73,7 +73,7 @@ class _Kept:
     def worn(self, now: datetime) -> bool:
         used = self.session.hello.raw.get("ws")
         memory = used if isinstance(used, int) else 0
-        taint = bool(self.session.hello.raw.get("taint"))
+        taint = self.session.tainted or bool(self.session.hello.raw.get("taint"))
         return self.channel.broken or taint or self.channel.batches >= BATCHES or now - self.since >= AGE or memory >= MEMORY
 
 

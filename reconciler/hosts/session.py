@@ -92,6 +92,11 @@ class Session:
         await session.greet(along)
         return session
 
+    @property
+    def tainted(self) -> bool:
+        """Whether a call was cut in this process, and may still be at work in it."""
+        return self._tainted
+
     # --- Reader
 
     @property
@@ -101,6 +106,8 @@ class Session:
     async def greet(self, along: Asked | None = None) -> Hello:
         """`along` rides with hello: questions that will be asked next, as far as one can know. If they are, they are answered already."""
         async with self._one:
+            if self._tainted:
+                await self._renew()
             return await self._greet(along)
 
     async def ask(self, calls: Sequence[AnyCall], deadline: timedelta) -> tuple[Answer, ...]:
@@ -163,14 +170,14 @@ class Session:
         self._fresh, self._ahead = False, None
         async with self._one:
             if self._tainted:
-                await self._recycle()
+                await self._renew()
+                await self._greet()
             return await self._exchange(request, deadline)
 
-    async def _recycle(self) -> None:
-        """A cut write may still act in the old process: end it, and only then go on, in a new one that holds no lease."""
+    async def _renew(self) -> None:
+        """What was cut may still act in the old process: end it, and only then go on, in a new one that holds no lease."""
         await self._channel.renew()
         self._number, self._tainted = 0, False
-        await self._greet()
 
     async def _greet(self, along: Asked | None = None) -> Hello:
         host = self._target.host

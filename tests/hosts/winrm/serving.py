@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from reconciler.core.transport import Target
 from reconciler.emulator.estate import Estate
 from reconciler.emulator.skus import HostWish
 from reconciler.emulator.winrm import Endpoint, Settings, serve
+from reconciler.emulator.winrm.programs import Launcher
 from reconciler.emulator.winrm.settings import DEFAULTS
 from reconciler.hosts.connect import Connections, Options, connections
 from reconciler.hosts.winrm.channel import Setup
@@ -77,9 +78,11 @@ def options(estate: Estate, **given: Any) -> Options:
 
 
 @asynccontextmanager
-async def served(*hosts: str, settings: Settings = DEFAULTS, journal: Path | None = None, **given: Any) -> AsyncIterator[Served]:
+async def served(
+    *hosts: str, settings: Settings = DEFAULTS, journal: Path | None = None, launchers: Sequence[Launcher] = (), **given: Any
+) -> AsyncIterator[Served]:
     estate = Estate.new(hosts=[HostWish(name, "server-2022") for name in hosts or (HOST,)])
-    async with serve(estate, settings) as endpoint:
+    async with serve(estate, settings, launchers=launchers) as endpoint:
         environ = {"WINRM_PASSWORD": endpoint.credentials.password}
         async with connections(Vault(environ), estate.clock, options(estate, journal=journal, **given)) as reach:
             yield Served(estate, endpoint, reach, environ)
