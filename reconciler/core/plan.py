@@ -106,11 +106,11 @@ class Step:
 
     @property
     def disruption(self) -> Disruption:
-        return max((action.disruption for action in self.actions), default=Disruption.NONE)
+        return max(action.disruption for action in self.actions) if self.actions else Disruption.NONE
 
     @property
     def loses(self) -> tuple[str, ...]:
-        return tuple(loss for action in self.actions for loss in action.loses)
+        return tuple(loss for action in self.actions for loss in action.loses) if self.actions else ()
 
     @property
     def reboot(self) -> Reboot:

@@ -26,7 +26,7 @@ from reconciler.core.values import replace
 from reconciler.engine.arrange import arrange
 from reconciler.engine.desired import Desired, brought, is_part
 from reconciler.engine.diff import compare, everything, project
-from reconciler.engine.drafts import LATER_KEY, attribute
+from reconciler.engine.drafts import LATER_KEY, attribute, holds_later
 from reconciler.engine.ledger import INTENT, Record, needed, recorded_spec, renamed
 from reconciler.engine.prune import destroy, left_behind, prune
 from reconciler.engine.restrain import restrain
@@ -95,6 +95,7 @@ class _Drafts:
         self.desired = desired
         self.view = view
         self.steps: dict[ResourceId, Step] = {}
+        self.replaces = False  # any of them
         self.reach: dict[str, dict[Key, Any]] = {
             kind: {key: p.state for key, p in looked.items()} for kind, looked in view.kinds.items() if not isinstance(looked, Unseen)
         }
@@ -103,7 +104,8 @@ class _Drafts:
 
     def all(self) -> list[Step]:
         for resource in self._needs_first():
-            self.steps[resource.id] = self._step(self._resolve(resource))
+            step = self.steps[resource.id] = self._step(self._resolve(resource))
+            self.replaces = self.replaces or step.verb is Verb.REPLACE
         return [self.steps[resource.id] for resource in self.desired.resources]
 
     def _needs_first(self) -> list[Resource]:
@@ -123,9 +125,9 @@ class _Drafts:
 
     def _resolve(self, resource: Resource) -> Resource:
         """Put in what a Later stands for, where it can be seen now; one of an optional field that stands for nothing is left out."""
-        laters = {name: value for name, value in resource.spec.__dict__.items() if isinstance(value, Later)}
-        if not laters:
+        if not holds_later(resource.spec):
             return resource
+        laters = {name: value for name, value in resource.spec.__dict__.items() if isinstance(value, Later)}
         known = {name: value for name, later in laters.items() if (value := self._look_up(later)) is not None}
         marks = shape(type(resource.spec)).marks
         known |= {name: None for name, later in laters.items() if name not in known and not marks[name].required and self._holds_nothing(later)}
@@ -154,7 +156,7 @@ class _Drafts:
 
     def _unfounded(self, resource: Resource) -> Block | Unseen | None:
         """A value that is to come from something others made, and does not."""
-        for name, value in resource.spec.__dict__.items():
+        for name, value in resource.spec.__dict__.items() if holds_later(resource.spec) else ():
             if not isinstance(value, Later) or (target := ResourceId.parse(value.resource)) in self.by_id:
                 continue
             looked = self.view.kinds.get(target.kind)
@@ -211,6 +213,8 @@ class _Drafts:
 
     def _goes_with(self, resource: Resource) -> Step | None:
         """The parent that takes this part along when it is replaced."""
+        if not self.replaces:
+            return None
         parents = (self.steps.get(need.target) for need in resource.needs)
         return next((p for p in parents if p is not None and p.verb is Verb.REPLACE and is_part(self.desired.registry, p.id.kind, resource.kind)), None)
 
@@ -295,8 +299,7 @@ class _Drafts:
         if record is None:
             return replace(base, verb=Verb.ADOPT)
         ours = recorded_spec(resource, self.desired.hashes.get(resource.id, NOTHING_KNOWN))
-        marks = shape(type(resource.spec)).marks
-        moved = any(ours.get(name) != record.spec.get(name) for name, mark in marks.items() if not mark.how and not mark.part and not mark.write_only)
+        moved = any(ours.get(name) != record.spec.get(name) for name in shape(type(resource.spec)).recorded)
         now, then = resource.common.lifecycle, record.lifecycle
         protected = (now.prevent_destroy, now.deletion_policy) != (then.prevent_destroy, then.deletion_policy)
         if record.digest:

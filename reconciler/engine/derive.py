@@ -15,6 +15,8 @@ from reconciler.core.model import Existing, FieldMarks
 from reconciler.core.resources import How, Need, Source
 from reconciler.engine.drafts import Draft, Drafts, attribute, construct_spec
 
+OWN_NAME = "metadata.name"
+
 
 class Derivation:
     """Fills in the drafts of one host: `refer` all of them, then `fill` all of them."""
@@ -76,6 +78,11 @@ class Derivation:
             return self._property(draft, name)
         if mark.source is None or name in draft.derived or name in draft.deriving:
             return draft.values.get(name, mark.default)
+        if mark.source.path == OWN_NAME and not mark.source.beside:  # of nobody else, and in no ring
+            draft.derived.add(name)
+            if name not in draft.values:
+                draft.values[name], draft.sources[name] = draft.metadata_name, Source(How.DERIVED, OWN_NAME, draft.position)
+            return draft.values[name]
         draft.deriving.add(name)
         derived, source = self._derive(draft, mark)
         draft.deriving.discard(name)
@@ -100,7 +107,7 @@ class Derivation:
             return None, None
         head, _, rest = mark.source.path.partition(".")
         if head == "metadata":
-            return draft.values.get(mark.name, draft.metadata_name), Source(How.DERIVED, "metadata.name", draft.position)
+            return draft.metadata_name, Source(How.DERIVED, OWN_NAME, draft.position)
         ref = draft.shape.marks[head]
         named = self._value(draft, head)
         if named is None or (ref.ref is not None and self.drafts.known(ref, named)):

@@ -70,7 +70,8 @@ class Drafts:
     def known(self, mark: FieldMarks, value: Any) -> bool:
         """Whether a reference names something that Windows brings."""
         assert mark.ref is not None
-        return any(name.casefold() == str(value).casefold() for name in self.registry[mark.ref.kind].known)
+        names = self.registry[mark.ref.kind].known
+        return bool(names) and str(value).casefold() in (name.casefold() for name in names)
 
     def target(self, mark: FieldMarks, value: Any) -> Draft | None:
         """What a reference leads to; None where that is not declared here."""
@@ -93,7 +94,7 @@ class Drafts:
             written = values.pop(mark.name, None)
             if written is not None:
                 self._lift(draft, mark, written)
-        known = next((k for k in kind.known if k.casefold() == id.name.casefold()), None)
+        known = next((k for k in kind.known if k.casefold() == id.name.casefold()), None) if kind.known else None
         if known:
             message = f"{known} is brought by Windows: it can be referred to, never declared"
             self.diagnostics.append(error("LNK008", message, draft.position, help=f"remove {id.local}; write {known} where it is used"))
@@ -123,6 +124,11 @@ def attribute(value: Any, path: str) -> Any:
         else:
             value = getattr(value, name, None)
     return value
+
+
+def holds_later(spec: Any) -> bool:
+    """Whether a value of it is only known after apply. Asked of every resource again and again: nearly none has one."""
+    return Later in map(type, spec.__dict__.values())
 
 
 def construct_spec(draft: Draft) -> Any:

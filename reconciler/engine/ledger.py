@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
@@ -81,13 +82,19 @@ class Record:
                 data["plan"],
                 data["commit"],
                 data["applied"],
-                Lifecycle(prevent_destroy=life["preventDestroy"], deletion_policy=life["deletionPolicy"]),
+                _lifecycle(life["preventDestroy"], life["deletionPolicy"]),
                 tuple((id, bound) for id, bound in data["needs"]),
                 tuple(data.get("actions", ())),
                 data.get("tainted", ""),
             )
         except (KeyError, TypeError, json.JSONDecodeError) as bad:
             raise ValueError(f"not a record: {bad}") from bad
+
+
+@lru_cache(maxsize=16)
+def _lifecycle(prevent_destroy: bool, deletion_policy: str | None) -> Lifecycle:
+    """Alike for most records of a fleet, and then one."""
+    return Lifecycle(prevent_destroy=prevent_destroy, deletion_policy=deletion_policy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,7 @@ class _HostLinker:
             for capability in draft.kind.provides(spec):
                 providers.setdefault(capability.name, []).append(draft.id)
         for draft, spec in specs:
-            names = sorted(capability.name for capability in draft.kind.requires(spec))
+            names = sorted([capability.name for capability in draft.kind.requires(spec)])
             for wanted, provider in ((name, id) for name in names for id in providers.get(name, ())):
                 if provider != draft.id:
                     draft.needs.setdefault(provider, Need(provider, wanted, capability=True))

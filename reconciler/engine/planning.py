@@ -43,6 +43,7 @@ from reconciler.wire.answers import hello as hello_of
 
 SETTLING = 300.0  # seconds after a boot in which a silent service is waited for
 BETWEEN = timedelta(seconds=5)
+NOT_ASKED_THEN = Answer(error=CallError("NotInSnapshot", "ObjectNotFound", "the snapshot does not hold this question; take a new one with reconcile observe"))
 
 
 def _quietly(silent: str) -> None:
@@ -272,8 +273,7 @@ class SnapshotReader:
         return self._hello
 
     async def ask(self, calls: Sequence[AnyCall], deadline: timedelta) -> tuple[Answer, ...]:
-        missing = Answer(error=CallError("NotInSnapshot", "ObjectNotFound", "the snapshot does not hold this question; take a new one with reconcile observe"))
-        return tuple(self._snapshot.answers.get(call_key(call), missing) for call in calls)
+        return tuple([self._snapshot.answers.get(call_key(call), NOT_ASKED_THEN) for call in calls])
 
 
 async def plan_from(linked: Linked, snapshots: Mapping[str, Snapshot], request: Request, env: Environment) -> Plan:

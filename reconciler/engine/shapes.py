@@ -26,6 +26,7 @@ class Shape:
     managed: tuple[FieldMarks, ...]
     plain: tuple[FieldMarks, ...]  # neither derived nor gathered nor a part: written, or the default
     required: tuple[FieldMarks, ...]  # without parts
+    recorded: tuple[str, ...]  # what a record is compared in
     may_exist: frozenset[str]  # refs that take {existing: NAME}
 
 
@@ -43,6 +44,7 @@ def _shape(spec: type[BaseModel]) -> Shape:
         managed=tuple(m for m in every if m.managed),
         plain=tuple(m for m in every if not (m.source or m.gather or m.part)),
         required=tuple(m for m in every if m.required and not m.part),
+        recorded=tuple(m.name for m in every if not (m.how or m.part or m.write_only)),
         may_exist=frozenset(name for name, info in spec.model_fields.items() if _mentions(info.annotation, Existing)),
     )
 

@@ -19,6 +19,7 @@ from reconciler.core.resources import Host, Resource
 from reconciler.core.snapshot import call_key
 from reconciler.core.transport import Clock, Hello, Reader
 from reconciler.core.values import quick, replace
+from reconciler.engine.drafts import holds_later
 from reconciler.engine.ledger import Record, Records
 from reconciler.engine.planes import NO_DARK, PLANE_UNSEEN
 from reconciler.engine.shapes import shape
@@ -80,7 +81,7 @@ class HostView:
         return busy or looked.get(key) or Absent()
 
     def _by_capability(self, requires: Collection[Capability]) -> Absent | Unseen | None:
-        for capability in sorted(requires, key=lambda c: c.name):
+        for capability in sorted(requires, key=lambda c: c.name) if len(requires) > 1 else requires:
             state = self.capabilities.get(capability.name)
             if state in (CapabilityState.LACKS, CapabilityState.PENDING_RESTART):
                 return Absent(f"the host has no {capability.name}", restart=state is CapabilityState.PENDING_RESTART)
@@ -153,7 +154,8 @@ def _declared(resources: Sequence[Resource]) -> Iterable[tuple[str, Key, Any]]:
 
 def _referred(registry: Registry, resources: Sequence[Resource]) -> Iterable[tuple[str, Key, Any]]:
     """What values are taken from and is not declared: objects of others, looked at for their state alone."""
-    for value in (value for resource in resources for value in resource.spec.__dict__.values() if isinstance(value, Later)):
+    open_ = [resource.spec for resource in resources if holds_later(resource.spec)]
+    for value in (value for spec in open_ for value in spec.__dict__.values() if isinstance(value, Later)):
         target = ResourceId.parse(value.resource)
         yield target.kind, Key(target.name.casefold()), registry[target.kind].spec.model_construct(None)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from reconciler.core.calls import Answer
 from reconciler.core.ids import Key
@@ -19,8 +18,7 @@ T = TypeVar("T")
 NO_FORMER: Mapping[str, Key] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class DeclaredResource:
+class DeclaredResource(NamedTuple):
     """A declared resource as a rule sees it; `resource` is for those who turn findings into positions."""
 
     id: str
@@ -68,12 +66,14 @@ class HostWorld:
         self._seen = seen
         self._reach = reach
         self._former = former
-        self.by_id = {str(resource.id): resource for resource in resources}
+        self.by_id: dict[str, Resource] = {}
         self._declared: dict[str, list[DeclaredResource]] = {}
         self._states: dict[str, Mapping[Key, Any]] = {}
         self._read: dict[Callable[[World], Any], Any] = {}
         for resource in resources:
-            self._declared.setdefault(resource.kind, []).append(DeclaredResource(str(resource.id), resource.name, resource.spec, resource))
+            id = str(resource.id)
+            self.by_id[id] = resource
+            self._declared.setdefault(resource.kind, []).append(DeclaredResource(id, resource.name, resource.spec, resource))
 
     @property
     def host(self) -> str:
