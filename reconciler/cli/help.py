@@ -19,7 +19,7 @@ Reach  bootstrap  what to paste where nothing listens yet
        jea        least rights for these specs, as files of a restricted endpoint
 Mend   doctor     can we reach it, and if not, why
 Try    emulate    a Windows estate right here: new, run, fault, heal, power, clock, advance, log,
-                  installer, serve
+                  installer, refuse, serve
 
 --specs DIR (specs)   --estate DIR (emulated instead of real)   --output text|json|markdown   -q -v
 Exit: 0 as declared · 1 error · 2 changes · 3 stale plan · 4 blocked · 5 not all seen · 130 Ctrl-C
@@ -29,7 +29,7 @@ First time? reconcile emulate new lab && reconcile --estate lab plan
 
 # Command → the module that serves it, in the order of the help. `emulate` has verbs of its own.
 COMMANDS = ("validate", "schema", "import", "export", "plan", "apply", "drift", "watch", "destroy", "observe", "bootstrap", "jea", "doctor", "emulate")
-EMULATE = ("new", "run", "fault", "heal", "power", "clock", "advance", "log", "installer", "serve")
+EMULATE = ("new", "run", "fault", "heal", "power", "clock", "advance", "log", "installer", "refuse", "serve")
 EMULATE_TEXT = """\
 An emulated Windows estate in a folder: hosts, time and faults stay between commands.
 It is named by --estate or RECONCILE_ESTATE.
@@ -48,6 +48,9 @@ reconcile emulate advance 2h               lets time pass
 reconcile emulate log [HOST] [--writes]    requests, cmdlets, jobs, restarts; or changes alone
 reconcile emulate installer VM EXTENSION --exit 100 --exit 0
                                            what the next runs of an Azure extension come to
+reconcile emulate refuse VM|SET|all --status 429
+                                           requests to Azure; or --drop before|after;
+                                           --code, --method, --retry-after, --times
 reconcile emulate serve                    the hosts over real WinRM, their Azure over TLS,
                                            on loopback addresses
 """

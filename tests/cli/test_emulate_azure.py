@@ -87,8 +87,28 @@ def test_a_vm_is_stopped_by_somebody_else(azure: Reconcile, fleet: Path, state: 
     assert azure("emulate", "power", "on", host).code == 0
 
 
+def test_requests_about_a_machine_are_refused_until_healed(azure: Reconcile, fleet: Path) -> None:
+    assert azure("emulate", "refuse", "hpc-01", "--status", "429", "--retry-after", "40").code == 0
+    assert azure("emulate", "refuse", "batch", "--drop", "after", "--method", "put", "--times", "1").code == 0
+    with Estate.open(fleet / "lab").session() as estate:
+        vms = {vm.label: vm for vm in estate.azure.vms.values()}
+        for label, status in (("hpc-01", 429), ("cloud-01", 200)):
+            here = Azure.over(estate, vms[label])
+            here.send("GET", "vm")
+            assert (here.status, here.headers.get("Retry-After")) == (status, "40" if status == 429 else None)
+        with pytest.raises(ConnectionError):
+            here.send(
+                "PUT", "set/extensions/av", {"properties": {"publisher": "Microsoft.Azure.Security", "type": "IaaSAntimalware", "typeHandlerVersion": "1.3"}}
+            )
+        assert here.send("GET", "set/extensions")["value"][0]["name"] == "av"
+    assert azure("emulate", "heal", "hpc-01").out == "hpc-01: 1 taken away\n"
+    assert "say one of" in azure("emulate", "refuse", "hpc-01").err
+    assert "no machine hpc-02" in azure("emulate", "refuse", "hpc-02", "--status", "503").err
+    assert "lost" in azure("emulate", "log", "batch").out
+
+
 def test_what_is_not_in_azure_is_refused_with_what_is(azure: Reconcile) -> None:
-    assert "there are: batch/0, batch/1, batch/2, cloud-01, hpc-01" in azure("emulate", "installer", "hpc-02", "av").err
+    assert "there are: batch, batch/0, batch/1, batch/2, cloud-01, hpc-01" in azure("emulate", "installer", "hpc-02", "av").err
     assert "edge-01 is no virtual machine of the estate's Azure" in azure("emulate", "power", "deallocated", "edge-01").err
 
 

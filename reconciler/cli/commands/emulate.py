@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from reconciler.cli.commands import emulate_azure
 from reconciler.cli.commands.emulate_azure import installer as installer
+from reconciler.cli.commands.emulate_azure import refuse as refuse
 from reconciler.cli.commands.emulate_serve import serve as serve  # a verb of its own module
 from reconciler.cli.hints import Said
 from reconciler.cli.session import Session
@@ -100,6 +101,9 @@ def fault(
 def heal(session: Session, host: HostName, cmdlet: Annotated[str, typer.Option("--cmdlet", help="Only the faults on this one.")] = "") -> int:
     """Take faults away."""
     with session.estate() as estate:
+        if not cmdlet and (healed := emulate_azure.heal(estate.azure, host)):
+            _answer(session, {"host": host, "healed": healed}, lambda page: page.say(f"{host}: {healed} taken away"))
+            return 0
         _host(estate, host)
         gone = _tried(lambda: estate.heal(host, cmdlet))
         _answer(session, {"host": host, "healed": len(gone)}, lambda page: page.say(f"{host}: {len(gone)} taken away"))
@@ -153,7 +157,7 @@ def log(
 ) -> int:
     """Requests, batches, cmdlets, writes, restarts: everything that happened."""
     with session.estate() as estate:
-        if host and not emulate_azure.matching(estate.azure, host):
+        if host and not emulate_azure.knows(estate.azure, host):
             _host(estate, host)
         mark = estate.path / "log.seen" if estate.path else None
         since = int(mark.read_text()) if since_last and mark and mark.exists() else 0
