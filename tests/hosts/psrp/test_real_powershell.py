@@ -89,7 +89,13 @@ def test_our_script_makes_the_invoker_a_module(tmp_path: Path) -> None:
 
 def test_the_function_role_opens_and_lets_through_one_function(tmp_path: Path) -> None:
     laid(tmp_path, "Edge", roles()[0])
-    steps = [{"command": "Get-Command"}, BATCH, {"command": "Edge\\Invoke-Batch", "parameters": {"Json": LINE}}, {"script": "1 + 1"}, {"command": "Get-Date"}]
+    steps: list[Mapping[str, Any]] = [
+        {"command": "Get-Command"},
+        BATCH,
+        {"command": "Edge\\Invoke-Batch", "parameters": {"Json": LINE}},
+        {"script": "1 + 1"},
+        {"command": "Get-Date"},
+    ]
     visible, *batches, script, other = ran(tmp_path, steps, "Edge/Edge.pssc")
     assert "Invoke-Batch" in visible["out"]
     assert not {name for name in visible["out"] if name.startswith(("New-", "Set-", "Remove-"))}
@@ -100,7 +106,7 @@ def test_the_function_role_opens_and_lets_through_one_function(tmp_path: Path) -
 def test_the_cmdlet_role_opens_without_the_modules_and_keeps_to_its_parameters(tmp_path: Path) -> None:
     laid(tmp_path, "Looks", roles()[1])
     laid(tmp_path, "NetAdapter", {"NetAdapter.psm1": "function Get-NetAdapter { [CmdletBinding()]param([string]$Name) 'adapter ' + $Name }\n"})
-    steps = [
+    steps: list[Mapping[str, Any]] = [
         {"command": "Get-Command"},
         {"command": "Get-NetAdapter"},
         {"command": "Get-NetNat"},
