@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ class RealProcess:
         self._detach = detach
         self._hold: AbstractContextManager[None] | None = None
         self._greeted = False
+        self._until: datetime | None = None
 
     @property
     def alive(self) -> bool:
@@ -62,6 +63,12 @@ class RealProcess:
         self.release()
         self.kill()
         self.host.machine.kill_tree(self.emulated.pid)
+
+    @property
+    def waiting(self) -> bool:
+        """It has nothing to do before the estate's time moves on, or nothing at all any more."""
+        over = self.child is not None and self.child.returncode is not None
+        return over or not self.alive or (self._until is not None and self.host.clock.now() < self._until)
 
     # --- time: a runner has no controller that waits for it and holds the clock
 
@@ -79,10 +86,12 @@ class RealProcess:
         """A session's work moves the time; a runner's goes on beside others, so it waits until the time has come."""
         if not self.runner:
             await self.host.clock.sleep_until(until)
+        self._until = until
         self.release()
         while self.host.clock.now() < until and self.alive:
             await asyncio.sleep(LOOK)
         self.hold()
+        self._until = None
         self.host.settled()
         if not self.alive:
             raise Ended
@@ -181,6 +190,8 @@ class RealProcess:
             self.end()
             raise Ended
         if hang:
+            self._until = datetime.max.replace(tzinfo=UTC)
+            self.release()
             await asyncio.Event().wait()
 
 

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from reconciler.emulator.realshell.bridge import Bridge
-from reconciler.emulator.realshell.process import Ended, RealProcess
+from reconciler.emulator.realshell.process import LOOK, Ended, RealProcess
 from reconciler.emulator.realshell.stubs import modules
 from reconciler.emulator.winrm.console import CommandLine, Console, Program
 from reconciler.emulator.winrm.host import EmulatedHost
@@ -90,6 +90,11 @@ class RealShells:
         self._processes.append(made)
         return made
 
+    async def caught_up(self, host: EmulatedHost) -> None:
+        """Until the host's jobs have done what they would have done by now: they take real time for it, which is none on the host."""
+        while any(one.host is host and one.runner and not one.waiting for one in self._processes):
+            await asyncio.sleep(LOOK)
+
     async def start(self, process: RealProcess, script: str) -> asyncio.subprocess.Process:
         async def answer(verb: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
             try:
@@ -153,6 +158,7 @@ class RealSession:
         assert child.stdin is not None
         while (line := await console.line()) is not None:
             self._process.secrets |= set(_secrets(line))
+            await self._shells.caught_up(self._process.host)
             child.stdin.write(line + b"\n")
             await child.stdin.drain()
         child.stdin.close()

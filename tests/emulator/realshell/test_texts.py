@@ -33,7 +33,7 @@ def only(value: Any) -> ET.Element:
         (timedelta(hours=1, microseconds=5), "TS", "PT3600.000005S"),
         (-timedelta(seconds=2), "TS", "-PT2.000000S"),
         (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "DT", "2026-01-02T03:04:05.0000000Z"),
-        (datetime(2026, 1, 2, 3, 4, 5), "DT", "2026-01-02T03:04:05.0000000"),
+        (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).replace(tzinfo=None), "DT", "2026-01-02T03:04:05.0000000"),
         (b"\0\1", "BA", "AAE="),
         ("<a&b>", "S", "<a&b>"),
     ],
