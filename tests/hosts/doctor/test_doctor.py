@@ -18,8 +18,8 @@ from reconciler.core.checkup import Checkup, Finding, State
 from reconciler.core.resources import Connection, Host
 from reconciler.emulator.faults import Fault
 from reconciler.emulator.parts import Nat, VirtualMachine, VmSwitch
+from reconciler.emulator.sockets import certificates as made
 from reconciler.emulator.winrm import Quotas, Settings
-from reconciler.emulator.winrm import certificates as made
 from reconciler.emulator.winrm.troubles import Trouble, What
 from reconciler.engine.identity import verify
 from reconciler.hosts.doctor import CHECKS, WORDS, Clinic, examine
