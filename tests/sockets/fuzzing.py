@@ -44,7 +44,7 @@ SNIPPETS = [b"\0", b"<", b">", b"&", b'"', b"'", b"{", b"}", b"[", b"\xff\xfe", 
 SNIPPETS += [b"<!DOCTYPE a>", b"&#0;", b"]]>", b"\n#HV", b"\n#HZ", b"Content-Length: 5\r\n", b"\x1b[2J", b'{"$dtu":"x"}', b"A" * 5000, b"--Encrypted Boundary"]
 DEADLINE = timedelta(seconds=0.5)
 SHUT = 0.9  # chance that what was mutated is the last word; else more is waited for, until the deadline
-PATIENCE = 30.0  # seconds after which a session counts as one that hangs; its own deadlines are below two
+PATIENCE = 45.0  # seconds after which a session counts as one that hangs: 2 to open and ask, 10 each for its process and its shell to end
 SKIPS = {Layer.FRAMES: 2, Layer.SOAP: 8, Layer.SEALED: 8, Layer.TOKEN: 1, Layer.HTTP: 9}  # replies of a layer in a session
 LOOK = (ADAPTERS(select=("Name", "Status")), ADAPTERS(select=("ifIndex", "MacAddress")))
 

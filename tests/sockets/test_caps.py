@@ -57,6 +57,7 @@ CASES: Mapping[str, Case] = {
     "a DOCTYPE": Case("DOCTYPE", trouble=Trouble(What.BODY, "Receive", text=DOCTYPE)),
     "another encoding": Case("UTF-8", trouble=Trouble(What.BODY, "Receive", text=DOCTYPE.replace("?>", ' encoding="cp037"?>', 1))),
     "a redirect": Case("redirects", trouble=Trouble(What.REDIRECT, "Receive", text="http://127.0.0.1:9/wsman")),
+    "a redirect that keeps the method": Case("redirects", trouble=Trouble(What.STATUS, "Receive", amount=308)),
     "an answer in plain text": Case("not sealed", trouble=Trouble(What.PLAINTEXT, "Receive")),
     "a frame that says it is above 32 MiB": Case("more than 33554432", instead(lambda nonce: f"\n#HV{nonce} 33554433 ")),
     "a frame that unpacks to more": Case("more than 33554432", instead(lambda nonce: packed(nonce, padded(32 * MB)))),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from reconciler.emulator.winrm import Quotas, Settings
 from reconciler.hosts.winrm.channel import Setup
 from tests.hosts.winrm.serving import served
 from tests.sockets.fuzzing import Fuzz, fuzz
@@ -14,7 +15,8 @@ SHARES = 20
 
 
 async def fuzzed(rounds: int, seed: int, patch: pytest.MonkeyPatch) -> Fuzz:
-    async with served(opening=1.0, setup=Setup(probe=0.02, grace=0.2, pauses=(0.01,))) as there:
+    quotas = Quotas(shells_per_user=100_000, operations_per_user=100_000)  # a shell whose id never came is nobody's to close
+    async with served(settings=Settings(quotas=quotas), opening=1.0, setup=Setup(probe=0.02, grace=0.2, pauses=(0.01,))) as there:
         run = await fuzz(there, rounds, seed, patch)
         assert run.mutations == sum(run.outcomes.values()) == rounds
         assert {"the truth", "HST061"} < run.outcomes.keys()

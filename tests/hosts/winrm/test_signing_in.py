@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import anyio
 import pytest
@@ -132,16 +131,3 @@ async def test_a_host_with_another_certificate_is_refused_unless_any_is_taken() 
         assert await attempt(there, how="ntlm-tls", ca="") == TlsRefused.code
         assert there.counts["requests"] == 0
         assert await attempt(there, how="ntlm-tls", ca="", insecure=("anyCertificate",)) == ""
-
-
-async def test_proxies_bundles_and_netrc_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    netrc = tmp_path / "netrc"
-    netrc.write_text("default login somebody password else\n")
-    for name, value in (("HTTPS_PROXY", "http://127.0.0.1:9"), ("HTTP_PROXY", "http://127.0.0.1:9"), ("NETRC", str(netrc))):
-        monkeypatch.setenv(name, value)
-        monkeypatch.setenv(name.lower(), value)
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        monkeypatch.setenv(name, str(tmp_path / "nowhere.pem"))
-    async with served() as there:
-        for how in ("ntlm", "ntlm-tls", "basic-tls", "certificate"):
-            assert await attempt(there, how=how) == ""
