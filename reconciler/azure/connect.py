@@ -54,9 +54,11 @@ class AzureConnections:
         azure = target.host.azure
         if azure is None:
             raise Defect(f"{target.host.name} is not on Azure")
-        cloud = cloud_of(azure)
-        line = Line(azure, cloud, self.tokens(azure), self.options.send or self._core, self.clock)
-        yield await ArmSession.open(line, self._cache, self.secrets, self.clock, self.options.api_version, cloud.base)
+        yield await ArmSession.open(self.line(azure), self._cache, self.secrets, self.clock, self.options.api_version, cloud_of(azure).base)
+
+    def line(self, azure: Azure) -> Line:
+        """Signed requests to the cloud of this host. Nothing is sent yet."""
+        return Line(azure, cloud_of(azure), self.tokens(azure), self.options.send or self._core, self.clock)
 
     def tokens(self, azure: Azure) -> Tokens:
         """The sign-in that this host shares with all that name the same."""

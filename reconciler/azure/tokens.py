@@ -25,8 +25,10 @@ QUIET = ("azure", "msal", "msal_extensions")  # libraries that log headers and b
 
 
 class Token(Protocol):
-    token: str
-    expires_on: int
+    @property
+    def token(self) -> str: ...
+    @property
+    def expires_on(self) -> int: ...
 
 
 Source = Callable[[str], Token]  # scope → token; raises whatever its library raises
@@ -40,7 +42,7 @@ def library(word: str, azure: Azure, cloud: Cloud) -> Source:
     except ImportError:
         raise NoAzure from None
     for name in QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(logging.ERROR)  # of a credential that does not answer we tell ourselves
     tenant: dict[str, Any] = {"tenant_id": azure.tenant} if azure.tenant else {}
     authority: dict[str, Any] = {"authority": cloud.authority} if cloud.authority else {}
     made: Mapping[str, Callable[[], Any]] = {
@@ -94,5 +96,6 @@ class Tokens:
         raise NoToken(f"no token for {self.cloud.base}: {'; '.join(failed)}")
 
     def _said(self, why: Exception) -> str:
+        """The first sentence: what follows is advice about the library."""
         lines = str(why).strip().splitlines()
-        return self.secrets.scrub(lines[0] if lines else type(why).__name__)[:300]
+        return self.secrets.scrub(lines[0].partition(". ")[0].rstrip(".") if lines else type(why).__name__)[:300]

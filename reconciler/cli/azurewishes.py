@@ -11,12 +11,14 @@ from collections.abc import Iterable
 from reconciler.core.resources import Azure, Host
 from reconciler.emulator.arm import building
 from reconciler.emulator.estate import Estate
+from reconciler.emulator.skus import SKUS
 from reconciler.engine.link import Linked
 
 RDMA, GPU = "Standard_HB120rs_v3", "Standard_NC4as_T4_v3"
 DEVICES = (("infiniband", RDMA), ("gpu", GPU))
 NESTING = (building.SIZE,)
 INSTANCES = 3  # of a scale set
+RELEASE = "2022"  # of a VM whose host declares no sku
 
 
 def size(specs: Iterable[object]) -> str:
@@ -41,7 +43,8 @@ def _add(estate: Estate, host: Host, where: Azure, chosen: str) -> str:
         building.scale_set(estate, where.scale_set, INSTANCES, group=where.resource_group, identity=where.subscription, size=chosen)
         return f"{where.scale_set}, a scale set of {INSTANCES} in Azure ({chosen})"
     machine = host.name if host.connected else ""
-    made = building.vm(estate, where.vm, group=where.resource_group, identity=where.subscription, size=chosen, machine=machine)
+    release = SKUS[host.sku].release if host.sku in SKUS else RELEASE
+    made = building.vm(estate, where.vm, group=where.resource_group, identity=where.subscription, size=chosen, machine=machine, release=release)
     made.computer_name = host.expected_name
     same = f", which is the host {host.name}" if machine else ""
     return f"{where.vm}, a virtual machine in Azure ({chosen}){same}"

@@ -63,8 +63,10 @@ async def test_an_installer_that_fails_is_the_operations_error() -> None:
     async with session() as (opened, estate):
         building.script(estate, "hpc-01", "ib", 100)
         job = await ended(opened, estate, put())
-        assert (job.phase, job.bad, job.answers[-1].error.id) == ("done", 1, "VMExtensionProvisioningError")
-        assert "100" in job.answers[-1].error.message
+        error = job.answers[-1].error
+        assert error is not None
+        assert (job.phase, job.bad, error.id) == ("done", 1, "VMExtensionProvisioningError")
+        assert "100" in error.message
 
 
 async def test_a_delete_ends_and_an_expired_token_is_replaced() -> None:

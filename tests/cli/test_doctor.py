@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from reconciler.cli.hints import Said
 from reconciler.cli.views.doctor_text import doctor_code, doctor_json, doctor_page
 from reconciler.cli.views.page import Page
 from reconciler.core.checkup import Checkup, fail, left, ok, warn
 from tests.cli.conftest import Reconcile
 from tests.cli.test_plan_text import golden
+from tests.engine.azurelab import DRIVER, azure_host
 
 SICK = Checkup(
     "plant-lyn-02",
@@ -109,3 +112,14 @@ def test_labels_and_exclusions_choose_hosts_as_elsewhere(lab: Reconcile) -> None
 
 def test_hosts_that_nobody_said_how_to_reach_are_refused(reconcile: Reconcile) -> None:
     assert "CLI001" in reconcile("doctor", "edge-01").err
+
+
+def test_the_command_shows_azure_alone_of_a_host_without_a_connection_and_both_of_one_with(reconcile: Reconcile, fleet: Path) -> None:
+    text = azure_host("hpc-01", DRIVER) + azure_host("both-01", DRIVER, connection="{transport: winrm}")
+    (fleet / "specs" / "hpc.yaml").write_text(text, encoding="utf-8")
+    assert reconcile("emulate", "new", "lab").code == 0
+    said = reconcile("--estate", "lab", "doctor", "hpc-01", "both-01", "--output", "json")
+    checks = {host["name"]: [one["check"] for one in host["findings"]] for host in said.json()["hosts"]}
+    assert checks["hpc-01"] == ["credential", "azure", "vm", "agent", "wire server", "extensions", "rights"]
+    assert {"shell", "who", *checks["hpc-01"]} <= set(checks["both-01"])
+    assert said.code == 0

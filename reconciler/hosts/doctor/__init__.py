@@ -5,6 +5,6 @@ Where PowerShell is blocked, what WMI says is all there is. `Clinic.beside` take
 (Azure): their findings are shown below.
 """
 
-from reconciler.hosts.doctor.examine import CHECKS, WORDS, Clinic, examine
+from reconciler.hosts.doctor.examine import CHECKS, WORDS, Beside, Clinic, examine
 
-__all__ = ["CHECKS", "WORDS", "Clinic", "examine"]
+__all__ = ["CHECKS", "WORDS", "Beside", "Clinic", "examine"]

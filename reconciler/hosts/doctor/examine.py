@@ -27,7 +27,7 @@ Beside: TypeAlias = Callable[[Host], Awaitable[Sequence[Finding]]]
 PATIENCE = 10.0  # seconds of each step of the way
 LIMIT = 300.0  # seconds of one host
 
-__all__ = ["CHECKS", "WORDS", "Clinic", "examine"]
+__all__ = ["CHECKS", "WORDS", "Beside", "Clinic", "examine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,8 @@ class Clinic:
 
 
 async def examine(host: Host, clinic: Clinic, checks: Sequence[Check] = CHECKS) -> Checkup:
-    """Never raises for what a host does, nor for a connection that cannot be used."""
+    """Never raises for what a host does, nor for a connection that cannot be used. Of a host without one only what is looked at beside it is said."""
+    checks = checks if host.connected else ()
     seen = Seen(host, clinic.clock.now(), clinic.fleet)
     try:
         with anyio.move_on_after(clinic.limit) as scope:
@@ -67,6 +68,8 @@ async def examine(host: Host, clinic: Clinic, checks: Sequence[Check] = CHECKS) 
 
 
 async def _look(seen: Seen, clinic: Clinic) -> None:
+    if not seen.host.connected:
+        return
     if clinic.way is not None:
         seen.line = await walk(clinic.way(seen.host), clinic.clock, clinic.patience)
         if seen.line.offer is None:
