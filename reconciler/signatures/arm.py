@@ -180,7 +180,7 @@ def _value(path: str, one: BodyField, value: Any, api_version: str) -> Iterator[
         return
     if not isinstance(value, TYPES[one.type]):
         yield f"{path} wants a {one.type}, not {type(value).__name__}"
-    elif one.pattern and not re.fullmatch(one.pattern, value):
+    elif one.pattern and not re.fullmatch(one.pattern, str(value)):
         yield f"{path} cannot be {value!r}"
 
 
