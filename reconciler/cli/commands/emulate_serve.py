@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import anyio
 import typer
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from reconciler.emulator.arm.endpoint import Endpoint as AzureEndpoint
     from reconciler.emulator.winrm import Endpoint, Settings
     from reconciler.emulator.winrm.programs import Launcher
+    from reconciler.emulator.winrm.psrp import Configuration
 
 Listen = Annotated[str, typer.Option("--listen", metavar="NETWORK", help="Loopback addresses; the first host by name gets the first.")]
 Http = Annotated[int, typer.Option("--http", min=0, max=65535, help="Port of every host for HTTP; 0: a free one.")]
@@ -41,7 +42,14 @@ ModuleCost = Annotated[float, typer.Option("--module-cost", min=0, help="Seconds
 PowerShell = Annotated[
     str | None, typer.Option("--powershell", metavar="PATH", help="A PowerShell 7 that runs our sessions; left out: the emulated invoker answers.")
 ]
+Registered = Annotated[
+    list[Path] | None, typer.Option("--configuration", metavar="DIR", help="Register on every host what `reconcile jea` wrote there; again for more.")
+]
 Plain = Annotated[bool, typer.Option("--allow-unencrypted", help="Take plain text over HTTP, as a host with AllowUnencrypted does.")]
+
+
+# Network and ports, the folder of certificates, a real PowerShell, session configurations.
+Where: TypeAlias = "tuple[str, int, int, int, Path | None, str | None, tuple[Configuration, ...]]"
 
 
 def serve(
@@ -57,6 +65,7 @@ def serve(
     module_cost: ModuleCost = 0.0,
     allow_unencrypted: Plain = False,
     powershell: PowerShell = None,
+    configuration: Registered = None,
 ) -> int:
     """The hosts over real WinRM, each on a loopback address of its own, and their Azure over TLS."""
     from reconciler.emulator.winrm import Costs, Settings
@@ -64,26 +73,27 @@ def serve(
     costs = Costs(process_cost, module_cost, real=pace == 0)
     settings = Settings(pace=pace or None, costs=costs, allow_unencrypted=allow_unencrypted)
     span = _span(for_)
-    real = _program(powershell)
+    where = (listen, http, https, arm, keys, _program(powershell), _configurations(configuration or ()))
     with session.estate() as estate:
         try:
-            ended = anyio.run(interruptible, lambda stop: _serve(session, estate, settings, stop, span, (listen, http, https, arm, keys, real)), lambda: None)
+            ended = anyio.run(interruptible, lambda stop: _serve(session, estate, settings, stop, span, where), lambda: None)
         except (EstateError, OSError) as trouble:
             raise Refused([error("CLI044", f"the estate cannot be served: {trouble}", help="other ports: --http 0 --https 0")]) from None
     return 130 if ended.value is None else 0
 
 
-async def _serve(
-    session: Session, estate: Estate, settings: Settings, stop: anyio.Event, span: timedelta, where: tuple[str, int, int, int, Path | None, str | None]
-) -> Mapping[str, int]:
+async def _serve(session: Session, estate: Estate, settings: Settings, stop: anyio.Event, span: timedelta, where: Where) -> Mapping[str, int]:
     from reconciler.emulator.winrm import serve as endpoint
 
-    listen, http, https, arm, keys, powershell = where
+    listen, http, https, arm, keys, powershell, configurations = where
     async with (
         _launchers(powershell) as launchers,
         endpoint(estate, settings, network=listen, http=http, https=https, folder=keys, launchers=launchers) as served,
         _azure(estate, settings, arm, keys) as azure,
     ):
+        for host in served.hosts:
+            for configuration in configurations:
+                served.psrp.register(host, configuration)
         _say(session, served, azure)
         with anyio.move_on_after(span.total_seconds()):
             await stop.wait()
@@ -113,6 +123,16 @@ async def _launchers(powershell: str | None) -> AsyncIterator[Sequence[Launcher]
 
     async with RealShells(powershell) as shells:
         yield [shells.launch]
+
+
+def _configurations(folders: Sequence[Path]) -> tuple[Configuration, ...]:
+    from reconciler.emulator.typed import NotTyped
+    from reconciler.emulator.winrm.psrp.configuration import load
+
+    try:
+        return tuple(load(folder) for folder in folders)
+    except (EstateError, NotTyped, OSError, UnicodeDecodeError) as trouble:
+        raise Refused([error("CLI044", f"no session configuration: {trouble}", help="a folder that `reconcile jea` wrote")]) from None
 
 
 def _program(name: str | None) -> str | None:

@@ -35,9 +35,7 @@ class LookingChannel(PsrpChannel):
 
     def permit(self, request: Request) -> None:
         if request.write or request.lease is not None or request.job is not None:
-            raise ObservesOnly(
-                f"{self.host}: connection.mode is cmdlet, which only looks: to change something use mode function, or leave configurationName out"
-            )
+            raise ObservesOnly(f"{self.host}: connection.mode is cmdlet, which only looks: to change something, use mode function")
 
     async def answer(self, request: Request, texts: Sequence[str], deadline: timedelta, sending: Sending) -> str:
         until = anyio.current_time() + deadline.total_seconds() + self.setup.grace

@@ -28,7 +28,7 @@ def executed(there: Served) -> list[tuple[int, int, int]]:
     return [(record["pid"], record["id"], record["call"]) for record in there.estate.log(HOST) if record["what"] == "execution"]
 
 
-@pytest.mark.parametrize("how", ["ntlm", "basic-tls"])
+@pytest.mark.parametrize("how", ["ntlm", pytest.param("basic-tls", marks=pytest.mark.soak)])
 async def test_a_write_whose_line_breaks_is_done_once_and_its_answer_is_had(how: str) -> None:
     async with served() as there, there.reach(psrp(there, "function", how)) as session:
         lease = await session.take("tests", 60)
@@ -80,8 +80,7 @@ async def look(there: Served, *troubles: Trouble, mode: str = "script", deadline
             there.endpoint.heal(HOST)
 
 
-@pytest.mark.parametrize("mode", ["script", "cmdlet"])
-@pytest.mark.parametrize(("what", "verb", "sent"), [(What.KILL_PROCESS, "Command", False), (What.KILL_SHELL, "Receive", True)])
+@pytest.mark.parametrize(("mode", "what", "verb", "sent"), [("script", What.KILL_PROCESS, "Command", False), ("cmdlet", What.KILL_SHELL, "Receive", True)])
 async def test_a_killed_process_ends_the_session_and_what_was_sent_is_said(mode: str, what: What, verb: str, sent: bool) -> None:
     async with served() as there:
         with pytest.raises(ShellGone) as lost:
@@ -90,7 +89,7 @@ async def test_a_killed_process_ends_the_session_and_what_was_sent_is_said(mode:
         await look(there, mode=mode)
 
 
-@pytest.mark.parametrize("what", [What.HANG, What.SLOW])
+@pytest.mark.parametrize("what", [pytest.param(What.HANG, marks=pytest.mark.soak), What.SLOW])
 async def test_a_host_that_hangs_or_drips_is_cut_off_at_the_deadline(what: What) -> None:
     async with served() as there:
         begun = anyio.current_time()
