@@ -10,19 +10,21 @@ RARE = (100_000, 50, 100)  # thresholds of the three generations
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def uncollected(*, kept: bool = False) -> Iterator[None]:
     """For pure work that makes millions of small values and no cycles: looking for cycles among them costs up to a third of the time.
 
-    What is left of it counts as old afterwards, or the first search would go through all of it at once.
+    `kept`: what is left of it counts as old afterwards, or the first search would go through all of it at once. Not for work that
+    makes cycles on its way (reading YAML does): these would stay until old values are searched.
     """
     was = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if was:
+        if was and kept:
             gc.freeze()
             gc.unfreeze()  # into the oldest generation: nothing is exempt for good
+        if was:
             gc.enable()
 
 

@@ -18,7 +18,10 @@ from reconciler.engine.environment import Limits
 
 def arrange(steps: Sequence[Step], limits: Limits) -> tuple[tuple[Step, ...], tuple[Barrier, ...]]:
     """Steps in the order of execution, with levels, and the barriers between them."""
-    levels = _levels(steps)
+    later = {step.id: restarts(step) for step in steps}
+    if not any(later.values()) and not any(step.level for step in steps):  # nothing restarts, as on most hosts
+        return tuple(_ordered(steps)), ()
+    levels = _longest(steps, later)
     leveled = [step if step.level == levels[step.id] else replace(step, level=levels[step.id]) for step in steps]
     barriers = _barriers(leveled, limits)
     blocked = min((barrier.level for barrier in barriers if barrier.blocked), default=None)
@@ -33,16 +36,8 @@ def restarts(step: Step) -> bool:
     return not step.blocked and (bool(step.pending_restart) or (step.verb.acts and step.reboot is Reboot.NEEDED))
 
 
-def _levels(steps: Sequence[Step]) -> dict[ResourceId, int]:
-    """How many restarts lie before each step; none before any where nothing restarts, as on most hosts."""
-    later = {step.id: restarts(step) for step in steps}
-    if not any(later.values()) and not any(step.level for step in steps):
-        return dict.fromkeys(later, 0)
-    return _longest(steps, later)
-
-
 def _longest(steps: Sequence[Step], later: Mapping[ResourceId, bool]) -> dict[ResourceId, int]:
-    """Needs first, with a stack of its own: a chain may be longer than Python's, and one of records may even bite its tail."""
+    """How many restarts lie before each step. With a stack of its own: a chain may be longer than Python's; one of records may even bite its tail."""
     by_id = {step.id: step for step in steps}
     levels: dict[ResourceId, int] = {}
     begun: set[ResourceId] = set()

@@ -28,6 +28,7 @@ class Settled:
 
 
 UNJUDGED = Settled()
+SUSPENDS = (NotSeen, Unreadable, *NONSENSE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def judge(world: HostWorld, rules: Iterable[Rule[Any]], today: date | None = Non
     for rule in rules:
         try:
             findings = settled.findings.get(rule.id, ()) if rule.id in settled.rules else tuple(rule.check(world))
-        except (NotSeen, Unreadable, *NONSENSE):
+        except SUSPENDS:
             suspended.append(rule.id)
             continue
         if findings:
@@ -62,7 +63,7 @@ def judge(world: HostWorld, rules: Iterable[Rule[Any]], today: date | None = Non
 
 def settle(rules: Iterable[Rule[Any]], unseen: Verdict) -> Settled:
     """What a verdict on a host that nobody has looked at settles for good: rules that ended never asked for the host."""
-    return Settled(_ended(tuple(rule.id for rule in rules), unseen.suspended), unseen.found)
+    return Settled(_ended(tuple([rule.id for rule in rules]), unseen.suspended), unseen.found)
 
 
 @lru_cache(maxsize=256)

@@ -52,7 +52,7 @@ class Linked:
         return tuple(d for d in self.diagnostics if d.severity is Severity.ERROR)
 
 
-@uncollected()
+@uncollected(kept=True)
 def link(manifest: Manifest, registry: Registry) -> Linked:
     """Never raises for bad input: what is wrong stands in `diagnostics`, after the manifest's own, sorted by place."""
     by_host: dict[str, list[Written]] = {name: [] for name in manifest.hosts}

@@ -279,7 +279,7 @@ class SnapshotReader:
 async def plan_from(linked: Linked, snapshots: Mapping[str, Snapshot], request: Request, env: Environment) -> Plan:
     """The plan for the hosts as they were when the snapshots were taken. A host without one is not seen."""
     started = env.clock.now()
-    with uncollected():
+    with uncollected(kept=True):
         plans = [await _plan_snapshot(desired_of(linked, host, request, env), snapshots.get(host.name), env) for host in hosts_in(linked, request.scope)]
         return finish(linked, request, env, plans, started)
 

@@ -29,7 +29,7 @@ def test_nothing_is_collected_within_also_after_an_inner_one_ended() -> None:
 
 
 def test_what_is_left_counts_as_old_and_is_exempt_from_no_later_search() -> None:
-    with uncollected():
+    with uncollected(kept=True):
         made: list[object] = [[]]
         made.append(made)
         cycle = weakref.ref(held := _Ring())
