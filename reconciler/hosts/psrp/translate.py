@@ -10,7 +10,7 @@ from pypsrp.exceptions import AuthenticationError, FragmentError, InvalidPSRPOpe
 from reconciler.core.errors import TransportError
 from reconciler.hosts.psrp.errors import NoConfiguration
 from reconciler.hosts.winrm import translate as shared
-from reconciler.hosts.winrm.errors import Hostile, NoAnswerYet, SignInRefused, Unavailable, Unsure
+from reconciler.hosts.winrm.errors import BadConnection, Hostile, NoAnswerYet, SignInRefused, Unavailable, Unsure
 from reconciler.hosts.winrm.way import Way
 
 TIMED_OUT = 2150858793
@@ -26,6 +26,8 @@ def translate(way: Way, verb: str, problem: Exception, *, fresh: bool) -> Transp
             return _fault(way, verb, problem)
         case WinRMTransportError():
             return shared.status(way, verb, problem)
+        case ImportError() if way.authentication == "kerberos":
+            return BadConnection(f"{way.host}: Kerberos over PSRP needs gssapi and krb5, which pypsrp[kerberos] brings: not installed")
         case InvalidPSRPOperation() | FragmentError() | SerializationError() | ET.ParseError():
             return Hostile(f"{way.host}: an answer to {verb} that is no PowerShell remoting ({type(problem).__name__})", sent=True)
     return shared.translate(way, verb, problem, fresh=fresh)

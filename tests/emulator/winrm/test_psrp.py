@@ -223,6 +223,12 @@ async def test_a_pool_outlives_its_connection_and_not_its_process() -> None:
 async def test_bytes_that_are_no_psrp_are_refused() -> None:
     def talk(pool: RunspacePool) -> list[int]:
         codes = []
+        for id in (pool.id, "no id"):
+            other = RunspacePool(pool.connection)
+            other.shell.id = id
+            with pytest.raises(WSManFaultError) as refused:
+                other.open()
+            codes.append(refused.value.code)
         for data in (b"\0" * 40, b"\xff" * 21, b"x"):
             with pytest.raises(WSManFaultError) as refused:
                 pool.shell.send("stdin", data)
@@ -230,4 +236,4 @@ async def test_bytes_that_are_no_psrp_are_refused() -> None:
         return codes
 
     async with endpoint() as (_, served):
-        assert await threaded(pooled, served, talk) == [2150858817] * 3
+        assert await threaded(pooled, served, talk) == [2150858817] * 5

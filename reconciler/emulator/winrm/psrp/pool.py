@@ -82,13 +82,14 @@ class Pool:
         self.psrp.pipeline_table.pop(pipeline.id, None)
 
     def feed(self, data: bytes, pipeline: UUID | None = None) -> None:
-        """Bytes from the client; raises Unreadable."""
+        """Bytes from the client, of which only so many may wait to become a message; raises Unreadable."""
         self._fed += len(data)
         if self._fed > INPUT_LIMIT:
             raise Unreadable("more than a pool takes")
         try:
             self.psrp.receive_data(PSRPPayload(data, StreamType.default, pipeline))
             while (event := self.psrp.next_event()) is not None:
+                self._fed = 0
                 self._happened(event)
         except NotTyped as wrong:
             raise Unreadable(str(wrong)) from None

@@ -64,7 +64,8 @@ class Psrp:
             raise wsfaults.bad_schema("Shell")
         configuration = self._configuration(service.host.name, request.resource)
         said = request.text("IdleTimeOut")
-        shell = service.shells.create(caller.user, request.resource, seconds(said, quotas.shell_idle) if said else None, asked.get("ShellId", ""))
+        idle = seconds(said, quotas.shell_idle) if said else None
+        shell = service.shells.create(caller.user, request.resource, idle, _chosen(service, asked.get("ShellId", "")))
         shell.inputs, shell.outputs = "stdin pr", "stdout"
         try:
             self._open(service, shell, configuration, _bytes(content.text))
@@ -171,6 +172,17 @@ class Psrp:
             service.shells.delete(shell)
             raise wsfaults.no_shell()
         return shell, pool
+
+
+def _chosen(service: Service, id: str) -> str:
+    """The id that the client wants, if any: one that is no id, or in use, is refused."""
+    try:
+        wanted = str(uuid.UUID(id)).upper() if id else ""
+    except ValueError:
+        raise wsfaults.bad_schema("ShellId") from None
+    if any(shell.id == wanted for shell in service.shells.all()):
+        raise wsfaults.bad_schema("ShellId")
+    return wanted
 
 
 def _bytes(text: str | None) -> bytes:
