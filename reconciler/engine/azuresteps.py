@@ -142,21 +142,24 @@ async def note(session: Session, step: Step) -> None:
     if present is None:
         return
     if step.verb is Verb.FORGET:
-        await _tag(session, step.id, present, forgotten(present.state.tags))
+        await _tag(session, step.id, step.key, present, forgotten(present.state.tags))
         return
     assert step.desired is not None
     empty = ArmCall("", body={"tags": dict(present.state.tags)})
     marked = _stamped(session, step, empty)
     assert marked.body is not None
-    await _tag(session, step.id, present, marked.body["tags"])
+    await _tag(session, step.id, step.key, present, marked.body["tags"])
 
 
-async def _tag(session: Session, id: ResourceId, present: Present[Any], tags: dict[str, str]) -> None:
+async def _tag(session: Session, id: ResourceId, key: str, present: Present[Any], tags: dict[str, str]) -> None:
     tag = session.desired.registry[id.kind].tag
     call = tag(present.state, tags) if tag is not None else None
     assert isinstance(call, ArmCall)
     await _request(session, id, Action("tag", f"note on {id.local} whose it is", (call,), within=TAGGING), call)
     await session.look({id.kind})
+    seen = _seen(session, id, key)
+    if seen is not None and dict(seen.state.tags) != tags:
+        raise StepFailed(None, None, None, f"Azure took the tags of {id.local} and does not show them")
 
 
 def _seen(session: Session, id: ResourceId, key: str) -> Present[Any] | None:
@@ -176,4 +179,4 @@ async def restart(session: Session, wanting: Sequence[ResourceId]) -> None:
     for id in wanting:
         present = _seen(session, id, keys.get(id, ""))
         if present is not None and present.awaits and not present.recordless:
-            await _tag(session, id, present, restarted(present.state.tags, present.awaits))
+            await _tag(session, id, keys[id], present, restarted(present.state.tags, present.awaits))

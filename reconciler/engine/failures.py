@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from reconciler.core.calls import AnyCall, ArmCall, Good, Row
 from reconciler.core.canonical import canonical, plain
@@ -107,5 +108,12 @@ async def _evidence(session: Session, step: Step) -> list[tuple[str, str]]:
         answers = await session.writer.ask(tuple(ask.call for ask in asks), session.env.deadline)
     except TransportError as trouble:
         return [("evidence", f"could not be read: {trouble}")]
-    rows = [" ".join(f"{name} {value}" for name, value in row.items()) for answer in answers for row in answer.objects if isinstance(row, Row)]
+    rows = [_said(row) for answer in answers for row in answer.objects]
     return [("evidence", session.env.secrets.scrub("; ".join(rows))[:SAID])] if rows else []
+
+
+def _said(row: Any) -> str:
+    """An answered object in a line; what could not be read of it is left out."""
+    if not isinstance(row, Row):
+        return str(row)
+    return " ".join(f"{name} {row.maybe(name)}" for name in row if row.maybe(name) is not None)

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 from reconciler.core.calls import Answer, AnyCall, CallError, Plane, plane_of
@@ -42,14 +43,18 @@ async def connected(env: Environment, target: Target, endure: Endure | None = No
         found: dict[Plane, Writer] = {}
         for plane in (Plane.HOST, Plane.ARM) if target.host.connected else (Plane.ARM,):
             try:
-                found[plane] = await patience.outlast(lambda plane=plane: stack.enter_async_context(env.connect(replace(target, plane=plane))))
+                found[plane] = await patience.outlast(partial(_enter, stack, env, replace(target, plane=plane)))
             except TransportError as trouble:
                 dark[plane] = trouble
                 if plane is Plane.HOST and not (target.look and isinstance(trouble, Unreachable)):
                     raise
         if not found:
             raise next(iter(dark.values()))
-        yield Planes(found, dark, patience)
+        yield Planes(found, dark, patience, one_is_enough=target.look and Plane.HOST in found)
+
+
+async def _enter(stack: AsyncExitStack, env: Environment, target: Target) -> Writer:
+    return await stack.enter_async_context(env.connect(target))
 
 
 class _Patience:
@@ -88,10 +93,11 @@ class _Patience:
 class Planes:
     """A `Writer` over the planes that were seen."""
 
-    def __init__(self, found: Mapping[Plane, Writer], dark: Mapping[Plane, TransportError], patience: _Patience) -> None:
+    def __init__(self, found: Mapping[Plane, Writer], dark: dict[Plane, TransportError], patience: _Patience, *, one_is_enough: bool) -> None:
         self._found = found
         self._patience = patience
         self._dark = dark
+        self._one_is_enough = one_is_enough
         self._jobs: set[str] = set()  # those of Azure
         self._note_location()
 
@@ -128,13 +134,19 @@ class Planes:
 
     async def _ask(self, plane: Plane, calls: Sequence[AnyCall], deadline: timedelta) -> tuple[Answer, ...]:
         writer = self._found.get(plane)
-        if writer is None:
+        if writer is None or plane in self._dark:
             trouble = self._dark.get(plane)
             why = CallError(trouble.code if trouble else PLANE_UNSEEN, PLANE_UNSEEN, str(trouble or "it is not reached (connection: none)"))
             return tuple(Answer(error=why) for _ in calls)
         if plane is Plane.HOST:
             return await writer.ask(calls, deadline)
-        return await self._patience.outlast(lambda: writer.ask(calls, deadline))
+        try:
+            return await self._patience.outlast(lambda: writer.ask(calls, deadline))
+        except TransportError as trouble:
+            if not self._one_is_enough:
+                raise
+            self._dark[plane] = trouble  # Azure was there for the hello and then no more: what runs on the host goes on
+            return await self._ask(plane, calls, deadline)
 
     # -- acting
 

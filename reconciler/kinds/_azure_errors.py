@@ -23,8 +23,16 @@ ERRORS: dict[str, tuple[str, str, str]] = {
     "ParentResourceNotFound": ("AZR115", "there is no such VM or scale set", "check azure.vm, azure.resourceGroup and azure.subscription of the host"),
     "ResourceGroupNotFound": ("AZR115", "there is no such resource group", "check azure.resourceGroup and azure.subscription of the host"),
     "SubscriptionNotFound": ("AZR115", "there is no such subscription for this identity", "check azure.subscription and azure.tenant of the host"),
-    "ArtifactNotFound": ("AZR116", "this region has no extension of that publisher and type", "check publisher and type; ask for its versions in this region"),
-    "ArtifactVersionNotFound": ("AZR116", "this region has no version that satisfies the one asked for", "ask for one that it has"),
+    "ArtifactNotFound": (
+        "AZR116",
+        "this region has no extension of that publisher and type",
+        "check both: az vm extension image list shows what there is",
+    ),
+    "ArtifactVersionNotFound": (
+        "AZR116",
+        "this region has no version that satisfies the one asked for",
+        "az vm extension image list-versions shows them",
+    ),
     "PropertyChangeNotAllowed": ("AZR117", "publisher and type of an extension cannot be changed in place", "plan again: it becomes a replace"),
     "OperationNotAllowed": ("AZR118", "the VM does not allow it now", "see what it names; start the VM, or mend that one"),
     "Conflict": ("AZR119", "somebody else is at work on the VM", "wait until that ended, then apply again"),

@@ -14,8 +14,8 @@ from typing import Any
 from reconciler.core.calls import Row
 from reconciler.core.fieldtypes import Folded, SeenName
 from reconciler.core.ids import Key
-from reconciler.core.observations import Facts, Present
-from reconciler.core.tags import Tagged, tagged
+from reconciler.core.observations import Facts, Present, Tagged
+from reconciler.core.tags import tagged
 from reconciler.kinds._azure_extension_spec import AzureVmExtensionState, HandlerVersion, KeyVaultReference, Moving, read_tag
 from reconciler.kinds._azure_outcomes import Outcome, exit_code, outcome, terminal
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from reconciler.core.azure import AzureFacts
 from reconciler.core.calls import Arm, Later
 from reconciler.core.diagnostics import Severity
 from reconciler.core.kinds import Declared, Finding, NotSeen, Rule, World
@@ -17,7 +18,6 @@ from reconciler.kinds._azure_drivers import HPC, INFINIBAND, LINUX
 from reconciler.kinds._azure_extension_spec import KIND_NAME
 
 SKUS = Arm("ResourceSkus_List")
-VERSIONS = Arm("VirtualMachineExtensionImages_ListVersions", ("publisherName", "type"))
 RDMA = re.compile(r"Standard_[A-Z]+\d+(?:-\d+)?[a-z]*r[a-z]*(?:_|$)")  # a hint only (2.1)
 SECRET = re.compile(r"[?&]sig=|password|passwd|secret|accountkey|sastoken", re.IGNORECASE)
 UNTRIED = ("2022", "2025")  # not in the driver's own list (2.1)
@@ -50,7 +50,8 @@ def infiniband(world: World) -> Iterator[Declared[Any]]:
     return (one for one in declared(world) if one.spec.type.casefold() in INFINIBAND and one.spec.publisher.casefold() == HPC.casefold())
 
 
-def _azure(world: World) -> Any:
+def _azure(world: World) -> AzureFacts:
+    """What Azure says; asked only where something is declared for it, so that no rule waits for an Azure that a host is not in."""
     if world.facts.azure is None:
         raise NotSeen
     return world.facts.azure
@@ -60,6 +61,8 @@ def _azure(world: World) -> Any:
 
 
 def _stopped(world: World) -> Iterable[Finding]:
+    if not world.declared(KIND_NAME) and not _is_seen(world):
+        return
     azure = _azure(world)
     if azure.stopped:
         yield Finding(
@@ -67,10 +70,18 @@ def _stopped(world: World) -> Iterable[Finding]:
         )
 
 
+def _is_seen(world: World) -> bool:
+    """Also where nothing is declared: something on record may be about to be deleted."""
+    try:
+        return world.facts.azure is not None
+    except NotSeen:
+        return False
+
+
 def _agent(world: World) -> Iterable[Finding]:
-    azure = _azure(world)
-    if azure.agent and azure.agent != "Ready":
-        for one in declared(world):
+    for one in declared(world):
+        azure = _azure(world)
+        if azure.agent and azure.agent != "Ready":
             yield Finding(one.id, "", f"the VM's agent is {azure.agent}", why="extensions are run by it", help="see that it reaches 168.63.129.16")
 
 
@@ -79,9 +90,9 @@ def _agent(world: World) -> Iterable[Finding]:
 
 def _one_a_handler(world: World) -> Iterable[Finding]:
     """Linux may have several."""
-    if _azure(world).os_type == "Linux":
-        return
     for one in declared(world):
+        if _azure(world).os_type == "Linux":
+            return
         for key, state in sorted(world.states(KIND_NAME).items()):
             if key != one.name.casefold() and state.handler == one.spec.handler:
                 yield Finding(
@@ -94,10 +105,9 @@ def _one_a_handler(world: World) -> Iterable[Finding]:
 
 def _failed_sibling(world: World) -> Iterable[Finding]:
     """One that this plan mends is whole in the end state that it can reach, and so blocks nobody."""
-    failed = [(key, state) for key, state in sorted(world.states(KIND_NAME).items()) if not state.installed]
     for one in declared(world):
-        for key, state in failed:
-            if key != one.name.casefold():
+        for key, state in sorted(world.states(KIND_NAME).items()):
+            if not state.installed and key != one.name.casefold():
                 yield Finding(
                     one.id, "", f"extension {state.name} has failed, and Azure changes no other until it is mended", help=f"mend or delete {state.name}"
                 )
@@ -128,8 +138,8 @@ def _no_automatic_upgrade(world: World) -> Iterable[Finding]:
 
 
 def _another_system(world: World) -> Iterable[Finding]:
-    system = _azure(world).os_type
     for one in declared(world):
+        system = _azure(world).os_type
         linux = one.spec.type.casefold() in LINUX
         windows = one.spec.publisher.casefold() == HPC.casefold() and one.spec.type.casefold().endswith("windows")
         if (linux and system == "Windows") or (windows and system == "Linux"):
@@ -174,18 +184,16 @@ def _too_old(world: World) -> Iterable[Finding]:
 
 
 def _placement(world: World) -> Iterable[Finding]:
-    azure = _azure(world)
-    if azure.scale_set and azure.single_placement_group is False:
-        for one in infiniband(world):
+    for one in infiniband(world):
+        azure = _azure(world)
+        if azure.scale_set and azure.single_placement_group is False:
             yield Finding(one.id, "", "the scale set spans placement groups: its instances have no InfiniBand in common", help="singlePlacementGroup: true")
 
 
 def _not_a_set(world: World) -> Iterable[Finding]:
-    if _azure(world).scale_set:
-        return
     for one in world.declared(KIND_NAME):
         for name, default in (("instances", "all"), ("batchSize", None)):
-            if getattr(one.spec, name) != default:
+            if getattr(one.spec, name) != default and not _azure(world).scale_set:
                 yield Finding(one.id, name, f"{name} is for scale sets, and {world.host} is one VM", help=f"leave {name} out")
 
 

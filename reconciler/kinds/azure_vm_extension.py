@@ -22,7 +22,7 @@ from reconciler.kinds._azure_drivers import is_driver, log_folder, within
 from reconciler.kinds._azure_errors import explain
 from reconciler.kinds._azure_extension_look import extension
 from reconciler.kinds._azure_extension_spec import AzureVmExtension, AzureVmExtensionState, spell_tag
-from reconciler.kinds._azure_vm_extension_rules import RULES, SKUS, VERSIONS
+from reconciler.kinds._azure_vm_extension_rules import RULES, SKUS
 
 NAME = ("vmExtensionName",)
 BODY = (
@@ -155,7 +155,7 @@ KIND = Kind(
     delete=delete,
     evidence=evidence,
     rules=RULES,
-    words=(LIST, PUT, PATCH, DELETE, FILES, SKUS, VERSIONS),
+    words=(LIST, PUT, PATCH, DELETE, FILES, SKUS),
     title="an extension of an Azure VM: drivers, scripts, agents",
     plane=Plane.ARM,
     tag=tag,

@@ -85,7 +85,7 @@ def _scale_set(body: Mapping[str, Any]) -> AzureFacts:
     )
 
 
-def _common(profile: Mapping[str, Any]) -> dict[str, str]:
+def _common(profile: Mapping[str, Any]) -> dict[str, Any]:
     """What a VM and the profile of a scale set's VMs have in common."""
     storage = profile.get("storageProfile") or {}
     image = storage.get("imageReference") or {}

@@ -9,6 +9,7 @@ import copy
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -87,7 +88,7 @@ def test_a_controller_that_is_killed_anywhere_leaves_what_the_next_one_finishes(
     text = save(plan, lab.desired)
     for where, here in copies:
         saved, _ = load(text, here.registry)
-        run(lambda here=here, saved=saved, where=where: _finished(here, saved, f"{story}: {where}"))
+        run(partial(_finished, here, saved, f"{story}: {where}"))
         # a restart through Azure leaves no trace until its tag is written: killed in between, there may be one more
         spare = Counter({"POST restart": 1})
         assert not effects(here) - before - once - spare, (story, where, effects(here) - before)

@@ -20,7 +20,9 @@ from reconciler.core.kinds import Action, Kind, Reboot
 from reconciler.core.model import From
 from reconciler.core.observations import Ask
 from reconciler.kinds import (
+    _azure_extension_look,
     _eflow_vm_look,
+    azure_vm_extension,
     dhcp_reservation,
     dhcp_scope,
     dhcp_server,
@@ -240,4 +242,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("EflowProvisioning", "asks the person at the console", calling(less("Provision-EflowVm", "headless"))),
     Mutation("EflowProvisioning", "another identity", calling(other("Provision-EflowVm", registrationId="somebody-else"))),
     Mutation("EflowProvisioning", "silence of the guest is absence", lambda kind, _: replace(kind, parse=_deaf)),
+    Mutation("AzureVmExtension", "the tag stays when a run is repeated", patched(azure_vm_extension, _tag=lambda want, now, changes: None)),
+    Mutation("AzureVmExtension", "a failure passes for done", patched(_azure_extension_look, ENDED_BADLY=("canceled",), DONE=("succeeded", "failed"))),
+    Mutation("AzureVmExtension", "forbidden is absent", asking(lambda ask: replace(ask, absent=("AuthorizationFailed",)))),
+    Mutation("AzureVmExtension", "the plan's record is left out", lambda kind, _: replace(kind, tag=lambda now, tags: azure_vm_extension.tag(now, now.tags))),
 )

@@ -50,6 +50,48 @@ ROLE, DHCP_ROLE, SWITCH, NAT = "WindowsFeature/Hyper-V", "WindowsFeature/DHCP", 
 SCOPE, VM, IDENTITY, KEPT = "DhcpScope/eflow", "EflowVm", "EflowProvisioning", "DhcpReservation/eflow.plc"
 LEASING = (f"+ {ROLE}", f"+ {DHCP_ROLE}", f"+ {SWITCH}", f"+ {NAT}", "+ DhcpServer", f"+ {SCOPE}")
 
+
+def driver(more: str = "", kind: str = "driver: InfiniBandDriverWindows") -> str:
+    return f"AzureVmExtension/ib: {{{kind}{more}}}\n"
+
+
+def script(key: str = "KEY_ONE", name: str = "script") -> str:
+    return f"AzureVmExtension/{name}: {{driver: CustomScriptExtension, protectedSettings: {{storageAccountName: n, storageAccountKey: {{env: {key}}}}}}}\n"
+
+
+IB, SCRIPT = "AzureVmExtension/ib", "AzureVmExtension/script"
+EXTENSIONS = (
+    Scenario(
+        "AzureVmExtension",
+        "a driver of a VM that is reached by both planes",
+        (
+            Stage("made", driver(), (f"+ {IB}",), ("azure exits 0",), crash=True),
+            Stage("an older version", driver(", version: 1.2"), (f"~ {IB}",), ("azure exits 0",)),
+            Stage("run again", driver(", version: 1.2, rerun: v2"), (f"> {IB}",), ("azure exits 0",)),
+            Stage("an install that goes wrong", driver(", version: 1.2, rerun: v3"), (f"> {IB}",), ("azure exits 100",), fails=True),
+            Stage("mended by hand, and run again", driver(", version: 1.2, rerun: v3"), (f"> {IB}",), ("azure exits 0",)),
+            Stage("kept from destruction", driver(", version: 1.2, rerun: v3, lifecycle: {preventDestroy: true}"), (f"= {IB}",)),
+            Stage("kept from it no more", driver(", version: 1.2, rerun: v3"), (f"= {IB}",)),
+            Stage("another handler", driver(kind="publisher: Microsoft.Compute, type: CustomScriptExtension, version: 1.10"), (f"-/+ {IB}",), crash=True),
+            Stage("no longer declared", "", (f"- {IB}",)),
+        ),
+        sku="server-2019",
+        azure="Standard_HB120rs_v3",
+    ),
+    Scenario(
+        "AzureVmExtension",
+        "a secret that Azure keeps to itself",
+        (
+            Stage("made", script(), (f"+ {SCRIPT}",)),
+            Stage("another key", script("KEY_TWO"), (f"~ {SCRIPT}",)),
+            Stage("left where it is", script("KEY_TWO").replace("}}}\n", "}}, lifecycle: {deletionPolicy: orphan}}\n"), (f"= {SCRIPT}",)),
+            Stage("no longer declared, and left", "", (f". {SCRIPT}",)),
+            Stage("taken over", script("KEY_TWO"), (f"= {SCRIPT}",)),
+        ),
+        azure="Standard_D4s_v5",
+    ),
+)
+
 FEATURES = (
     Scenario(
         "WindowsFeature",
@@ -377,4 +419,4 @@ IDENTITIES = (
     ),
 )
 
-SCENARIOS: tuple[Scenario, ...] = (*FEATURES, *SWITCHES, *NATS, *SERVERS, *SCOPES, *RESERVATIONS, *VMS, *IDENTITIES)
+SCENARIOS: tuple[Scenario, ...] = (*FEATURES, *SWITCHES, *NATS, *SERVERS, *SCOPES, *RESERVATIONS, *VMS, *IDENTITIES, *EXTENSIONS)

@@ -24,18 +24,22 @@ from reconciler.core.model import FieldMarks, fields
 from reconciler.core.observations import Ask, Facts, Present, Unseen
 from reconciler.core.plan import Plan
 from reconciler.core.snapshot import Snapshot
+from reconciler.emulator.arm import building
+from reconciler.emulator.arm.model import Run
 from reconciler.emulator.estate import Estate
 from reconciler.emulator.faults import Fault
 from reconciler.emulator.skus import AdapterWish, HostWish
 from reconciler.engine.environment import Limits
 from reconciler.engine.events import RunReport
 from reconciler.engine.link import Linked
+from reconciler.engine.planes import connected
 from reconciler.engine.planning import desired_of, look_at, target_of
 from reconciler.engine.shapes import shape
 from reconciler.engine.view import HostView, Looked
 from reconciler.kinds import registry
 from reconciler.rules import RULES, WORDS
 from reconciler.secrets import Vault
+from tests.engine.azurelab import azure_host
 from tests.engine.lab import FLEET, Lab, host, linked, symbols
 
 HOST = "edge-01"
@@ -68,6 +72,7 @@ class Scenario:
     adapters: tuple[AdapterWish, ...] = ()
     domain: str | None = None
     language: str = "en-US"
+    azure: str = ""  # the size of the VM that the host is in an emulated Azure
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.name}"
@@ -122,6 +127,12 @@ def noted(kind: Kind[Any, Any], notes: Notes) -> Kind[Any, Any]:
         notes.asked += [(kind.name, one) for one in asks]
         return asks
 
+    def tag(now: Any, tags: Mapping[str, str]) -> AnyCall:
+        assert kind.tag is not None
+        call = kind.tag(now, tags)
+        notes.made.append(Made(kind.name, Action("tag", "", (call,)), False, now))
+        return call
+
     def converge(spec: Any, now: Any, changes: Changes[Any], facts: Facts) -> Iterable[Action]:
         actions = tuple(kind.converge(spec, now, changes, facts))
         notes.made += [Made(kind.name, action, False, now) for action in actions]
@@ -133,7 +144,7 @@ def noted(kind: Kind[Any, Any], notes: Notes) -> Kind[Any, Any]:
         notes.made += [Made(kind.name, action, True, now) for action in actions]
         return actions
 
-    return replace(kind, ask=ask, evidence=evidence, converge=converge, delete=delete if kind.delete else None)
+    return replace(kind, ask=ask, evidence=evidence, converge=converge, delete=delete if kind.delete else None, tag=tag if kind.tag else None)
 
 
 def noting(kinds: Registry, notes: Notes) -> Registry:
@@ -174,6 +185,8 @@ class Ran:
 
 def document(scenario: Scenario, stage: Stage) -> str:
     """All that is declared at a stage."""
+    if scenario.azure:
+        return FLEET + azure_host(HOST, stage.declared, connection="{transport: winrm}", sku=scenario.sku)
     return FLEET + host(HOST, stage.declared or "{}", scenario.sku)
 
 
@@ -198,6 +211,8 @@ class Play:
         base = wishes(here.desired, {})[0]
         adapters = (*base.adapters, *(a for a in scenario.adapters if a.name not in {b.name for b in base.adapters}))
         here.estate.add(HostWish(HOST, scenario.sku, adapters, language=scenario.language, domain=scenario.domain))
+        if scenario.azure:
+            building.vm(here.estate, HOST, group="rg-hpc", size=scenario.azure, machine=HOST)
         return cls(scenario, here, notes)
 
     def declare(self, stage: Stage) -> None:
@@ -209,6 +224,10 @@ class Play:
         for line in stage.hand:
             if line.startswith("wait "):
                 self.lab.estate.clock.advance(timedelta(minutes=float(line.removeprefix("wait "))))
+                continue
+            if line.startswith("azure exits "):
+                self.lab.estate.azure.scripts.clear()
+                building.script(self.lab.estate, "*", "*", *(Run(int(code), 15.0) for code in line.removeprefix("azure exits ").split()))
                 continue
             outcome = self.lab.estate.run(HOST, line)
             assert outcome.ok, (line, outcome.errors)
@@ -232,7 +251,7 @@ class Play:
     async def look(self) -> tuple[HostView, Snapshot]:
         env = self.lab.environment()
         desired = desired_of(self.lab.desired, self.lab.desired.hosts[HOST], self.lab.request(), env)
-        async with env.connect(target_of(desired)) as reader:
+        async with connected(env, target_of(desired)) as reader:
             _, view = await look_at(desired, reader, env)
             return view, Snapshot.taken(HOST, view.at, reader.hello.raw, view.asked)
 

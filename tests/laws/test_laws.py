@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -18,11 +19,12 @@ from reconciler.cli.hints import Said
 from reconciler.cli.views.page import Page
 from reconciler.cli.views.plan_text import PlanView, plan_page
 from reconciler.cli.wishes import web
-from reconciler.core.calls import Call, Cmdlet, ProgramCall, Secret
+from reconciler.core.calls import Call, Program, ProgramCall, Secret
 from reconciler.core.canonical import canonical
 from reconciler.core.capabilities import WORDS as PROOFS
 from reconciler.core.kinds import Disruption
 from reconciler.core.plan import Plan, Verb, subsequence
+from reconciler.emulator.arm.model import RequestFault
 from reconciler.emulator.controller import Exchange, Point
 from reconciler.emulator.estate import Estate
 from reconciler.emulator.faults import Fault
@@ -143,10 +145,19 @@ def acting(plan: Plan, kind: str = "") -> list[str]:
 async def faulted(ran: Ran, estate: Estate, cmdlet: str, fault: Fault) -> Plan | None:
     """The plan while a cmdlet fails; None where nothing met the fault (the host has no such cmdlet)."""
     lab = resumed(ran, estate)
+    if "_" in cmdlet:
+        return await _refused_by_azure(lab, fault)
     put = replace(fault, cmdlet=cmdlet, times=1000)
     lab.estate.machine(HOST).faults.append(put)
     plan = await lab.plan()
     return plan if put.times != 1000 else None
+
+
+async def _refused_by_azure(lab: Lab, fault: Fault) -> Plan:
+    """Azure lists nothing: it forbids it, or the line breaks."""
+    refusal = {"drop": "before"} if fault.hang else {"status": 403, "code": "AuthorizationFailed"}
+    lab.estate.azure.faults.append(RequestFault(method="GET", path="*/extensions", times=1000, **refusal))  # type: ignore[arg-type]
+    return await lab.plan()
 
 
 @cache
@@ -258,6 +269,8 @@ def test_every_reference_names_a_registered_kind_and_a_field_of_it(kind: str) ->
 
 def _leads(marks: Any, path: str) -> bool:
     name, _, rest = path.partition(".")
+    if marks[name].ref is None:
+        return True  # a value of the spec that knows more than its name: mypy sees to its properties
     target = KINDS[marks[name].ref.kind]
     model, field = (target.state, rest.removeprefix("state.")) if rest.startswith("state.") else (target.spec, rest)
     head = field.partition(".")[0]
@@ -268,13 +281,13 @@ def _leads(marks: Any, path: str) -> bool:
 
 
 def test_every_word_of_every_vocabulary_is_one_that_windows_has() -> None:
-    words = [*PROOFS, *WORDS, RESTART, *(word for kind in KINDS.values() for word in kind.words if isinstance(word, Cmdlet))]
+    words = [*PROOFS, *WORDS, RESTART, *(word for kind in KINDS.values() for word in kind.words if not isinstance(word, Program))]
     assert [fault for word in words for fault in check_word(word)] == []
 
 
 @KIND
 def test_every_call_that_was_made_is_of_the_vocabulary_and_windows_would_bind_it(kind: str) -> None:
-    words = {word.name if isinstance(word, Cmdlet) else word.path for word in KINDS[kind].words} | {word.name for word in PROOFS}
+    words = {word.path if isinstance(word, Program) else word.name for word in KINDS[kind].words} | {word.name for word in PROOFS}
     calls = [call for scenario in SCENARIOS for name, call in played(scenario)[1].calls() if name == kind]
     assert {call.name for call in calls} <= words
     assert [fault for call in calls for fault in check_call(call)] == []
@@ -288,9 +301,10 @@ UNSAID = {
 
 @KIND
 def test_every_word_of_a_kind_is_said_in_some_scenario(kind: str) -> None:
-    asked = {ask.call.name for rule in KINDS[kind].rules for ask in rule.asks(played(SCENARIOS[0])[0][0].after.facts)}
+    facts = played(next(of_kind(kind)))[0][0].after.facts
+    asked = {ask.call.name for rule in KINDS[kind].rules for ask in rule.asks(facts)}
     said = {call.name for scenario in SCENARIOS for name, call in played(scenario)[1].calls() if name == kind} | asked
-    words = {word.name if isinstance(word, Cmdlet) else word.path for word in KINDS[kind].words}
+    words = {word.path if isinstance(word, Program) else word.name for word in KINDS[kind].words}
     assert words - said == UNSAID.get(kind, set())
 
 
@@ -330,7 +344,7 @@ def test_a_secret_is_on_record_as_a_salted_hash_alone() -> None:
         for ran in (ran for scenario in of_kind(kind) for ran in played(scenario)[0] if secret):
             kept += [record.spec[name] for id, record in ran.after.records.by_id.items() if id.kind == kind for name in secret if name in record.spec]
     assert len(kept) >= 3
-    assert all(value["$scrypt"].startswith("scrypt:") for value in kept)
+    assert all(value["$scrypt"].startswith("scrypt:") or re.fullmatch("[0-9a-f]{16}", value["$scrypt"]) for value in kept)
 
 
 # -- law 8
@@ -345,6 +359,7 @@ def test_the_end_state_that_a_plan_projects_is_what_the_host_shows(scenario: Sce
 
 # -- law 9
 
+WRITES = ("write", "job start", "job ack", "PUT ", "PATCH ", "POST ", "DELETE ")
 CRASHED = [(scenario, stage) for scenario in SCENARIOS for stage in scenario.stages if stage.crash]
 
 
@@ -372,7 +387,7 @@ def test_killed_after_any_exchange_it_converges_by_what_is_left_of_the_plan(scen
         left: list[tuple[Exchange, Estate]] = []
 
         def cut(exchange: Exchange, point: Point) -> None:
-            if point is Point.EXECUTED and any(word in exchange.what for word in ("write", "job start", "job ack")):
+            if point is Point.EXECUTED and any(word in exchange.what for word in WRITES):
                 left.append((exchange, copy.deepcopy(lab.estate)))
 
         lab.cut = cut

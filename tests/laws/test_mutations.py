@@ -12,6 +12,7 @@ import pytest
 from reconciler.core.calls import Call, Secret
 from reconciler.core.errors import ReconcilerError
 from reconciler.core.kinds import Registry
+from reconciler.emulator.arm.model import RequestFault
 from reconciler.emulator.faults import Fault
 from reconciler.signatures import check_call
 from tests.engine.lab import symbols
@@ -57,7 +58,10 @@ async def blind(here: Play, ran: Ran) -> list[str]:
     found = []
     for cmdlet in sorted({ask.call.name for ask in kind.ask(keys, ran.after.facts)}):
         here.lab.estate = copy.deepcopy(estate)
-        here.lab.estate.fault(HOST, Fault(cmdlet, error="UnauthorizedAccess,Unverified"))
+        if "_" in cmdlet:
+            here.lab.estate.azure.faults.append(RequestFault("GET", "*/extensions", 403, "AuthorizationFailed", times=1000))
+        else:
+            here.lab.estate.fault(HOST, Fault(cmdlet, error="UnauthorizedAccess,Unverified"))
         plan = await here.lab.plan()
         found += [f"law 3: {cmdlet} refused, and the plan says {symbols(plan)}" for step in plan.steps() if step.verb.acts]
     here.lab.estate = estate
