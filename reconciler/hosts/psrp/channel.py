@@ -72,17 +72,29 @@ class PsrpChannel:
     async def start(self) -> None:
         """A pool with the invoker in it; what we left behind there earlier is closed first."""
         await self._reap()
-        self._pool = str(uuid.uuid4()).upper()
-        self._journal.add(self._place, self._pool)
         try:
-            await self.line.open(self._configuration, self._pool, STARTING)
+            await self._open()
         except Quota:
             if not await self._reap():
                 raise
-            await self.line.open(self._configuration, self._pool, STARTING)
+            await self._open()
         self._broken = ""
         if not self._installed:
             await self._prepare()
+
+    async def _open(self) -> None:
+        """A pool whose id is written down first; one that may be there although nobody was told is closed by whoever comes next."""
+        pool = str(uuid.uuid4()).upper()
+        self._journal.add(self._place, pool)
+        try:
+            await self.line.open(self._configuration, pool, STARTING)
+        except TransportError as failed:
+            (self._journal.left if failed.sent else self._journal.gone)(self._place, pool)
+            raise
+        except BaseException:
+            self._journal.left(self._place, pool)
+            raise
+        self._pool = pool
 
     async def _prepare(self) -> None:
         invoker = self.setup.invoker.decode("ascii").strip()

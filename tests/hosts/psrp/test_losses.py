@@ -10,10 +10,11 @@ import pytest
 
 from reconciler.core.calls import LedgerCall
 from reconciler.core.errors import Unreachable
+from reconciler.emulator.faults import Fault
 from reconciler.emulator.winrm.troubles import Trouble, What
 from reconciler.hosts.winrm.errors import OutOfTime, ShellGone
 from tests.hosts.psrp.serving import psrp
-from tests.hosts.winrm.serving import ADAPTERS, HOST, Served, served
+from tests.hosts.winrm.serving import ADAPTERS, ADDRESS, HOST, Served, served
 
 MINUTE = timedelta(minutes=1)
 LOOK = ADAPTERS(select=("Name",))
@@ -115,3 +116,18 @@ async def test_pools_that_were_left_behind_are_closed_by_whoever_comes_next(tmp_
         async with there.reach(psrp(there, "function")):
             assert len(there.endpoint.service(HOST).shells.all()) == 1
         assert there.endpoint.service(HOST).shells.all() == ()
+
+
+async def test_after_a_cut_write_the_pool_is_replaced_before_anything_is_asked() -> None:
+    async with served() as there, there.reach(psrp(there, "function")) as session:
+        lease = await session.take("tests", 60)
+        there.estate.machines[HOST].faults.append(Fault("New-NetIPAddress", hang=True, times=1))
+        call = ADDRESS(InterfaceAlias="Ethernet", IPAddress="10.9.9.9", PrefixLength=24, seconds=1)
+        wrote = await session.run([call], key="k", epoch=lease.epoch, deadline=MINUTE)
+        assert wrote[0].error is not None
+        assert wrote[0].error.cut
+        before = session.hello.raw["pid"]
+        assert (await session.ask([LOOK], MINUTE))[0].error is None
+        assert session.hello.raw["pid"] != before
+        assert there.counts["processes"] == 2
+        assert len(there.endpoint.service(HOST).shells.all()) == 1

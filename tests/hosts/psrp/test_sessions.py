@@ -114,6 +114,7 @@ async def test_errors_are_those_of_winrm() -> None:
     async with served() as there:
         there.environ["WINRM_PASSWORD"] = "wrong"
         assert isinstance(await refused(there, "script"), SignInRefused)
+        assert (there.counts["handshakes"], there.counts["Delete"]) == (1, 0)  # a refused password is not tried again to close what is not there
         there.environ["WINRM_PASSWORD"] = there.endpoint.credentials.password
         there.reach.signins.reset()
         assert isinstance(await refused(there, "script", "basic-tls", ca=""), TlsRefused)
