@@ -82,7 +82,7 @@ def _module(folder: Path) -> tuple[str, frozenset[str]]:
 def _visible(said: Any) -> tuple[str, Fence]:
     """One entry of what is visible: a name, or a map with the parameters that are let through.
 
-    Seen on PowerShell 7.6: a name with its module imports that, and no session opens where it is absent; in a map it names nothing at all.
+    Seen on PowerShell 7.0.13: a name with its module imports that, and no session opens where it is absent; in a map it names nothing at all.
     """
     name = str(said["Name"] if isinstance(said, Mapping) else said)
     if "\\" in name and _bare(name) != BATCH:
