@@ -23,11 +23,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from reconciler.cli.wishes import web
 from reconciler.core.canonical import canonical
+from reconciler.core.kinds import Disruption
 from reconciler.core.snapshot import Snapshot
+from reconciler.emulator.arm import building
+from reconciler.emulator.arm.model import RequestFault
 from reconciler.emulator.estate import Estate
 from reconciler.emulator.faults import Fault
 from reconciler.emulator.skus import AdapterWish, HostWish
-from reconciler.engine.environment import Scope
+from reconciler.engine.environment import Limits, Scope
 from reconciler.engine.ledger import Records
 from reconciler.engine.planning import observe
 from reconciler.engine.view import questions
@@ -59,6 +62,8 @@ class Situation:
     edit: Edit | None = None
     sku: str = "server-2022"
     adapters: tuple[AdapterWish, ...] = (AdapterWish(),)
+    azure: Callable[[Lab], None] | None = None  # a VM of Azure alone, and what somebody did there before it was looked at
+    exits: tuple[int, ...] = ()  # how handlers ended while it was applied
 
 
 ROLE_BY_HAND = ("Install-WindowsFeature -Name Hyper-V -IncludeManagementTools", "Restart-Computer -Force", "wait 15")
@@ -391,36 +396,130 @@ def identities() -> list[Situation]:
     ]
 
 
-async def recorded(situation: Situation) -> dict[str, Any]:
-    here = Lab(
-        linked(document(situation.declared, situation.sku)),
-        Estate.new(None, [HostWish(HOST, situation.sku, situation.adapters)]),
-        secrets=Vault(environ=SECRETS),
-    )
-    wanted = here.desired
-    here.estate.site.web.update(web(wanted))
-    if situation.applied:
-        here.desired = linked(document(situation.applied, situation.sku))
-        here.estate.site.web.update(web(here.desired))
-        if situation.fails:
-            here.estate.fault(HOST, Fault(situation.fails, says=f"{situation.fails} failed", times=1))
-        report = await here.apply()
-        assert bool(report.exit_code) is bool(situation.fails), (situation.kind, situation.name, report)
-        here.desired = wanted
+IB = "AzureVmExtension/ib: {driver: InfiniBandDriverWindows}"
+BY_HAND = ("Microsoft.HpcCompute", "InfiniBandDriverWindows", "1.5")
+
+
+def there(lab: Lab) -> Any:
+    """The one VM of the emulated Azure."""
+    return next(iter(lab.estate.azure.vms.values()))
+
+
+def untouched(lab: Lab) -> None:
+    assert there(lab)
+
+
+def by_others(name: str, *handler: str, failed: str = "") -> Callable[[Lab], None]:
+    def make(lab: Lab) -> None:
+        building.extension(lab.estate, there(lab), name, *(handler or BY_HAND), failed=failed)
+
+    return make
+
+
+def rewritten(lab: Lab) -> None:
+    there(lab).extensions["ib"].properties["autoUpgradeMinorVersion"] = False
+
+
+def stopped(lab: Lab) -> None:
+    building.power(lab.estate, there(lab), "deallocated")
+
+
+def busy(lab: Lab) -> None:
+    there(lab).extensions["ib"].state = "Updating"
+
+
+def forbidden(lab: Lab) -> None:
+    lab.estate.azure.faults.append(RequestFault("GET", "*/extensions", 403, "AuthorizationFailed", "The client does not have authorization", times=99))
+
+
+def extensions() -> list[Situation]:
+    """Of a VM that is reached through Azure alone."""
+
+    def one(name: str, why: str, declared: str = IB, azure: Callable[[Lab], None] = untouched, **more: Any) -> Situation:
+        return Situation("AzureVmExtension", name, why, declared, azure=azure, sku="server-2019", **more)
+
+    hostile = "AzureVmExtension/script: {driver: CustomScriptExtension, settings: {commandToExecute: \"echo '$(calc)'; & calc\", timestamp: 1.10}}"
+    again = "AzureVmExtension/ib: {driver: InfiniBandDriverWindows, restart: when-asked}"
+    secret = "AzureVmExtension/s: {driver: CustomScriptExtension, protectedSettings: {storageAccountName: n, storageAccountKey: {env: %s}}}"
+    return [
+        one("absent", "A new VM: the list is empty, and that is a definite answer."),
+        one("equal", "As declared and on record: three tags say so.", applied=IB),
+        one("drifted", "Somebody changed a flag of ours: the digest is the declared one, so the world moved.", azure=rewritten, applied=IB),
+        one("changed", "Another version is declared than was applied.", applied="AzureVmExtension/ib: {driver: InfiniBandDriverWindows, version: 1.2}"),
+        one("foreign", "Others made the very same extension: a tag takes it on record, and nothing runs.", azure=by_others("ib")),
+        one("foreign-of-another-version", "Others made it, in another version: an update, marked as not ours yet.", azure=by_others("ib", *BY_HAND[:2], "1.2")),
+        one("another-name", "The handler is there under another name, and Windows takes one of each.", azure=by_others("InfiniBand")),
+        one("unseen", "The list is forbidden: nothing is taken for absent.", azure=forbidden),
+        one("pending-reboot", "The driver ended with 3010 and the spec says to restart then.", again, applied=again, exits=(3010, 3010)),
+        one("restart-never", "The driver ended with 3010 and nobody said to restart: as declared, with a warning.", applied=IB, exits=(3010,)),
+        one("immutable-change", "Another handler under the same name is a replace.", IB.replace("ib", "x"), applied=SCRIPTED),
+        one("half-made", "The install failed with 100: another plan may try it again, under another tag.", applied=IB, exits=(100,), fails="100"),
+        one(
+            "failed-sibling",
+            "An extension of others has failed, and Azure changes no other.",
+            azure=by_others("mde", "Contoso", "Agent", "1.0", failed="no way out"),
+        ),
+        one("stopped", "The VM is deallocated: put off, and nobody starts it.", azure=stopped),
+        one("busy", "Somebody is at work on it: waited for.", azure=busy, applied=IB),
+        one("hostile-settings", "Settings that a shell would read: they travel as JSON. A bare number is one: 1.10 is 1.1.", hostile),
+        one("secret-equal", "A secret that cannot be read back, as the tag has it.", secret % "KEY_ONE", applied=secret % "KEY_ONE"),
+        one("secret-changed", "Another secret than the one that was applied.", secret % "KEY_TWO", applied=secret % "KEY_ONE"),
+        one("gone-from-yaml", "Declared no more; the tags say that it is ours.", "{}", applied=IB),
+    ]
+
+
+SCRIPTED = "AzureVmExtension/x: {publisher: Microsoft.Compute, type: CustomScriptExtension, version: 1.10}"
+
+
+def estate_of(situation: Situation) -> Estate:
+    if situation.azure is None:
+        return Estate.new(None, [HostWish(HOST, situation.sku, situation.adapters)])
+    estate = Estate.new(None)
+    building.vm(estate, HOST, group="rg-hpc", size="Standard_HB120rs_v3").os_name = "Windows Server 2019 Datacenter"
+    building.script(estate, "*", "*", *situation.exits)
+    return estate
+
+
+def meanwhile(situation: Situation, here: Lab) -> None:
+    """What others did before the look."""
     for line in situation.hand:
         if line.startswith("wait "):
             here.estate.clock.advance(timedelta(minutes=float(line.removeprefix("wait "))))
         else:
             outcome = here.estate.run(HOST, line)
             assert outcome.ok, (situation.kind, situation.name, line, outcome.errors)
+    if situation.azure is not None:
+        situation.azure(here)
     if situation.blind:
         here.estate.fault(HOST, Fault(situation.blind, error=denied(situation.blind)))
+
+
+async def recorded(situation: Situation) -> dict[str, Any]:
+    here = Lab(
+        linked(document(situation.declared, situation.sku, azure=situation.azure is not None)),
+        estate_of(situation),
+        secrets=Vault(environ=SECRETS),
+    )
+    wanted = here.desired
+    here.estate.site.web.update(web(wanted))
+    if situation.applied:
+        here.desired = linked(document(situation.applied, situation.sku, azure=situation.azure is not None))
+        here.estate.site.web.update(web(here.desired))
+        if situation.azure is not None and not situation.fails:
+            here.limits = Limits(max_disruption=Disruption.VM_RESTART)  # a restart that is asked for is left to be seen
+        if situation.fails and situation.azure is None:
+            here.estate.fault(HOST, Fault(situation.fails, says=f"{situation.fails} failed", times=1))
+        report = await here.apply()
+        assert bool(report.exit_code) is bool(situation.fails) or situation.exits, (situation.kind, situation.name, report)
+        here.desired = wanted
+    meanwhile(situation, here)
     taken = (await observe(wanted, Scope(), here.environment()))[HOST]
     assert isinstance(taken, Snapshot), taken
     snapshot = taken.to_json()
+    here_document = document(situation.declared, situation.sku, azure=situation.azure is not None)
     if situation.edit:
         situation.edit(snapshot)
-    return await trimmed(situation.kind, {"why": situation.why, "manifest": document(situation.declared, situation.sku), "snapshot": snapshot})
+    return await trimmed(situation.kind, {"why": situation.why, "manifest": here_document, "snapshot": snapshot})
 
 
 async def trimmed(kind: str, case: dict[str, Any]) -> dict[str, Any]:
@@ -435,7 +534,7 @@ async def trimmed(kind: str, case: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(only: str = "") -> None:
-    for situation in [*features(), *switches(), *nats(), *servers(), *scopes(), *reservations(), *vms(), *identities()]:
+    for situation in [*features(), *switches(), *nats(), *servers(), *scopes(), *reservations(), *vms(), *identities(), *extensions()]:
         if not f"{situation.kind}/{situation.name}".startswith(only):
             continue
         file = HERE / situation.kind / f"{situation.name}.yaml"

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
-from reconciler.core.canonical import plain
+from reconciler.core.calls import ArmCall
+from reconciler.core.canonical import canonical, plain
+from reconciler.core.kinds import Action
 from reconciler.core.plan import Plan, Step
-from reconciler.core.snapshot import Snapshot
+from reconciler.core.snapshot import Snapshot, arm_json
 from reconciler.core.transport import Target, Writer
 from reconciler.engine.environment import Environment, Request
 from reconciler.engine.planning import plan_from
 from reconciler.secrets import Vault
 from reconciler.signatures.printer import script
+from tests.engine.azurelab import azure_host
 from tests.engine.lab import FLEET, REGISTRY, host, linked
 
 HOST = "edge-01"
@@ -39,8 +42,9 @@ def nowhere(target: Target) -> AbstractAsyncContextManager[Writer]:
     raise AssertionError(f"a case asked {target.host.name}")
 
 
-def document(resources: str, sku: str) -> str:
-    return (FLEET + host(HOST, resources, sku)).lstrip()
+def document(resources: str, sku: str, *, azure: bool = False) -> str:
+    made = azure_host(HOST, resources, sku=sku) if azure else host(HOST, resources, sku)
+    return (FLEET + made).lstrip()
 
 
 async def planned(case: Mapping[str, Any]) -> Plan:
@@ -49,6 +53,12 @@ async def planned(case: Mapping[str, Any]) -> Plan:
     clock = Stopped(snapshot.seen + timedelta(hours=1))
     env = Environment(REGISTRY, nowhere, Vault(environ=SECRETS), clock, lambda: "r-case")
     return await plan_from(linked(case["manifest"]), {HOST: snapshot}, Request(), env)
+
+
+def _typed(action: Action) -> list[str]:
+    """Calls as a person types them; requests to Azure as they are sent."""
+    requests = [f"{call.operation} {canonical(arm_json(call))}" for call in action.calls if isinstance(call, ArmCall)]
+    return [*script(action.calls).splitlines(), *requests]
 
 
 def told(step: Step) -> dict[str, Any]:
@@ -61,7 +71,7 @@ def told(step: Step) -> dict[str, Any]:
         "changes": changes,
         "secrets": secrets,
         "actions": list(step.action_names),
-        "calls": [line for action in step.actions for line in script(action.calls).splitlines()],
+        "calls": [line for action in step.actions for line in _typed(action)],
         "blocked": step.blocked.code if step.blocked else "",
         "because": step.blocked.message if step.blocked else "",
         "why": step.why,

@@ -22,6 +22,7 @@ INSTEAD = {  # what a kind cannot be in, and what was taken for it; each folder'
     ("DhcpReservation", "half-made"): "absent-with-its-scope",
     ("EflowProvisioning", "immutable-change"): "another-type",
     ("EflowProvisioning", "half-made"): "half-read",
+    ("AzureVmExtension", "hostile-name"): "hostile-settings",
 }
 QUIET = {verb.word for verb in Verb if not verb.acts}
 
