@@ -54,10 +54,11 @@ def _step(step: Step, host: HostPlan, printer: Printer) -> str:
         return f"# {host.name}  {number}{step.id.local}: blocked, {one_line(step.blocked.message)}\n"
     if not step.actions:
         return f"# {host.name}  {number}{step.id.local}: {step.verb.word}, no command\n"
-    either = ": one or the other (bash, PowerShell)" if any(isinstance(call, ArmCall) for action in step.actions for call in action.calls) else ""
+    azure = any(isinstance(call, ArmCall) for action in step.actions for call in action.calls)
+    either = ": one or the other (bash, PowerShell); neither writes our record" if azure else ""
     out = [f"# {host.name}  {number}{step.id.local}{either}\n"]
     for action in step.actions:
-        job = "; as a job on the host" if action.long else ""
+        job = "; as a job on the host" if action.long and not azure else ""
         wait = f"; then wait up to {round(action.within.total_seconds())} s until it is seen" if action.until else ""
         if len(step.actions) > 1 or job or wait:
             out.append(f"# {one_line(action.summary)}{job}{wait}\n")
