@@ -21,6 +21,7 @@ from reconciler.core.errors import Defect
 from reconciler.core.ids import Key
 from reconciler.core.model import FieldMarks, Model, fields
 from reconciler.core.observations import Ask, Capability, Facts, Meaning, Present
+from reconciler.core.resources import Azure
 from reconciler.core.values import quick
 
 S = TypeVar("S", bound=Model)
@@ -122,6 +123,10 @@ class World(Protocol):
     @property
     def sku(self) -> str:
         """`server-2022`, `client-11` …: declared, else from the facts."""
+
+    @property
+    def azure(self) -> Azure | None:
+        """Where Azure knows the host, as it is declared."""
 
     @property
     def facts(self) -> Facts: ...

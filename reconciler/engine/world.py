@@ -10,7 +10,7 @@ from reconciler.core.calls import Answer
 from reconciler.core.ids import Key
 from reconciler.core.kinds import Declared, NotSeen, Registry, World
 from reconciler.core.observations import Ask, Facts
-from reconciler.core.resources import Host, Resource
+from reconciler.core.resources import Azure, Host, Resource
 
 SERVERS = {14393: "server-2016", 17763: "server-2019", 20348: "server-2022", 26100: "server-2025"}
 FIRST_BUILD_OF_11 = 22000
@@ -82,6 +82,10 @@ class HostWorld:
     @property
     def sku(self) -> str:
         return self._host.sku or sku_of(self.facts)
+
+    @property
+    def azure(self) -> Azure | None:
+        return self._host.azure
 
     @property
     def facts(self) -> Facts:

@@ -61,21 +61,16 @@ def _azure(world: World) -> AzureFacts:
 
 
 def _stopped(world: World) -> Iterable[Finding]:
-    if not world.declared(KIND_NAME) and not _is_seen(world):
-        return
+    if world.azure is None:
+        return  # also where nothing is declared: something on record may be about to be deleted
     azure = _azure(world)
     if azure.stopped:
         yield Finding(
-            f"{world.host}/{KIND_NAME}", "", f"the VM is {azure.power}: Azure changes no extension of a VM that does not run, and nothing here starts it"
+            f"{world.host}/{KIND_NAME}",
+            "",
+            f"the VM is {azure.power}, and Azure changes no extension of a VM that does not run",
+            help="start it; nothing here does",
         )
-
-
-def _is_seen(world: World) -> bool:
-    """Also where nothing is declared: something on record may be about to be deleted."""
-    try:
-        return world.facts.azure is not None
-    except NotSeen:
-        return False
 
 
 def _agent(world: World) -> Iterable[Finding]:
@@ -122,7 +117,7 @@ def _handlers_twice(world: World) -> Iterable[Finding]:
         other = first.setdefault(one.spec.handler, one)
         if other is not one:
             told = f"{one.spec.publisher}.{one.spec.type} is declared twice, and Windows takes one extension of a handler"
-            yield Finding(one.id, "type", told, also=((other.id, "type", "the first one"),))
+            yield Finding(one.id, "type", told, also=((other.id, "type", "the first one"),), help="keep one of them")
 
 
 def _two_secrets(world: World) -> Iterable[Finding]:
@@ -143,7 +138,7 @@ def _another_system(world: World) -> Iterable[Finding]:
         linux = one.spec.type.casefold() in LINUX
         windows = one.spec.publisher.casefold() == HPC.casefold() and one.spec.type.casefold().endswith("windows")
         if (linux and system == "Windows") or (windows and system == "Linux"):
-            yield Finding(one.id, "type", f"{one.spec.type} is not for {system}, which this VM runs")
+            yield Finding(one.id, "type", f"{one.spec.type} is not for {system}, which this VM runs", help="take the driver of its system")
 
 
 def _no_rdma(world: World) -> Iterable[Finding]:
@@ -159,7 +154,7 @@ def _rdma_unknown(world: World) -> Iterable[Finding]:
         if capability(world, "RdmaEnabled") is None:
             size = _azure(world).size
             hint = "its name says that it has" if RDMA.match(size) else "nor does its name say so"
-            yield Finding(one.id, "type", f"Azure does not tell whether {size} has InfiniBand; {hint}")
+            yield Finding(one.id, "type", f"Azure does not tell whether {size} has InfiniBand", why=hint)
 
 
 def _release(world: World) -> str:
@@ -180,7 +175,7 @@ def _untried(world: World) -> Iterable[Finding]:
 def _too_old(world: World) -> Iterable[Finding]:
     for one in infiniband(world):
         if one.spec.type.casefold() not in LINUX and _release(world) in GONE:
-            yield Finding(one.id, "type", f"Windows Server {_release(world)} is not supported any more, and 2012 R2 never was on HBv2 and later")
+            yield Finding(one.id, "type", f"Windows Server {_release(world)} is not supported by the driver any more", help="take 2016 or 2019")
 
 
 def _placement(world: World) -> Iterable[Finding]:
@@ -193,7 +188,7 @@ def _placement(world: World) -> Iterable[Finding]:
 def _not_a_set(world: World) -> Iterable[Finding]:
     for one in world.declared(KIND_NAME):
         for name, default in (("instances", "all"), ("batchSize", None)):
-            if getattr(one.spec, name) != default and not _azure(world).scale_set:
+            if getattr(one.spec, name) != default and world.azure is not None and world.azure.vm:
                 yield Finding(one.id, name, f"{name} is for scale sets, and {world.host} is one VM", help=f"leave {name} out")
 
 
@@ -235,7 +230,7 @@ def _unwell(world: World) -> Iterable[Finding]:
     for one in declared(world):
         state = world.seen_as(one)
         if state is not None and state.installed and not state.healthy:
-            yield Finding(one.id, "", f"{one.name} is as declared and not well: {state.said or 'its handler reports an error'}")
+            yield Finding(one.id, "", f"{one.name} is as declared and not well", why=state.said or "its handler reports an error")
 
 
 RULES: tuple[Rule[Any], ...] = (

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.core.kinds import Rule
-from reconciler.rules import dhcp, guests, hosts, moves, networks, switches
+from reconciler.rules import azure, dhcp, guests, hosts, moves, networks, switches
 from reconciler.rules.asks import WORDS
 
-RULES: tuple[Rule[Any], ...] = (*hosts.RULES, *switches.RULES, *networks.RULES, *moves.RULES, *dhcp.RULES, *guests.RULES)
+RULES: tuple[Rule[Any], ...] = (*hosts.RULES, *switches.RULES, *networks.RULES, *moves.RULES, *dhcp.RULES, *guests.RULES, *azure.RULES)
 
 __all__ = ["RULES", "WORDS"]

@@ -11,7 +11,7 @@ from reconciler.core.ids import Key, ResourceId
 from reconciler.core.kinds import Action, Declared, Finding, Kind, NotSeen, World
 from reconciler.core.model import Model
 from reconciler.core.observations import Ask, Facts, Present
-from reconciler.core.resources import Common, Resource
+from reconciler.core.resources import Azure, Common, Resource
 from reconciler.engine.diff import compare, everything
 from reconciler.engine.ledger import APPLIED, Record, recorded_spec
 from reconciler.signatures.check import check_call, check_word
@@ -93,6 +93,7 @@ class StubWorld:
     host: str = "edge-01"
     sku: str = "server-2022"
     known: Facts | None = SERVER
+    azure: Azure | None = None
 
     @property
     def facts(self) -> Facts:

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from types import SimpleNamespace
 from typing import Any
 
+from reconciler.core.azure import AzureFacts
 from reconciler.core.calls import Answer, CallError, Row
 from reconciler.core.capabilities import feature_ask
 from reconciler.core.ids import Key
@@ -20,6 +21,7 @@ from reconciler.core.observations import Ask, Facts
 from reconciler.core.snapshot import call_key
 from reconciler.kinds import _host_network as network
 from reconciler.kinds import dhcp_server, eflow_vm
+from reconciler.kinds._azure_vm_extension_rules import sku_ask
 from reconciler.kinds._eflow_vm_rules import FREE_MEMORY, PROCESSORS
 from reconciler.kinds.eflow_trains import VersionConstraint
 from reconciler.rules import asks
@@ -155,7 +157,26 @@ def endpoint(computer: str) -> Answer:
     return rows({"Name": f"{computer}-EFLOWInterface"})
 
 
+def in_azure(size: str = "Standard_HB120rs_v3", family: str = "standardHBv3Family", rdma: str | None = "True", **more: Any) -> Host:
+    """A server that is a VM of Azure, with what the list of sizes says of it; without a family the list does not have it."""
+    known = {"os_type": "Windows", "os_name": "Windows Server 2019 Datacenter", "power": "running", "agent": "Ready"}
+    facts = replace(SERVER, azure=AzureFacts("/subscriptions/s/…/hpc-01", "0", "westeurope", size, **(known | more)))
+    capabilities = [] if rdma is None else [Row({"name": "RdmaEnabled", "value": rdma})]
+    listed = rows({"name": size, "family": family, "capabilities": tuple(capabilities)}) if family else rows()
+    return healthy(facts).but(*((ask, listed) for ask in sku_ask(facts)), facts=facts)
+
+
+def extension(name: str = "ib", **more: Any) -> SimpleNamespace:
+    known = {"handler": "microsoft.hpccompute.infinibanddriverwindows", "installed": True, "healthy": True, "awaitsRestart": False, "exit": 0, "said": ""}
+    return SimpleNamespace(**({"name": name} | known | more))
+
+
 HEALTHY = healthy()
+HPC = in_azure()
+D4V5, D2V3 = (
+    in_azure("Standard_D4s_v5", "standardDSv5Family", "False"),
+    in_azure("Standard_D2s_v3", "standardDSv3Family", "False", security_type="TrustedLaunch"),
+)
 LAN_SWITCH = switch("lan", switchType="External", netAdapterName="Ethernet 2", ipAddress=IPv4Interface("10.30.8.21/24"))
 DOMAIN = rows({"IsDomainJoined": True, "IsAuthorized": False})
 DEPLOYED = HEALTHY.but((EFLOW["vm"], rows({"VmPowerState": "Running"})), (EFLOW["endpoints"], endpoint("EDGE-01")), EflowVm=[vm()])
@@ -192,6 +213,22 @@ CASES: Mapping[str, tuple[Host, Host]] = {
     "NET027": (SWITCH_MOVES, ALL_MOVES),
     "NET028": (SWITCH_MOVES, ALL_MOVES),
     "NET029": (SWITCH_MOVES, ALL_MOVES),
+    "AZR002": (HPC, HPC),
+    "AZR003": (in_azure("Standard_X9", "standardXNewFamily"),) * 2,
+    "AZR004": (in_azure("Standard_DC4as_v5", "standardDCASv5Family", security_type="ConfidentialVM"),) * 2,
+    "AZR005": (D2V3, D2V3),
+    "AZR010": (in_azure(power="deallocated"), HPC),
+    "AZR011": (in_azure(agent="Not Ready"), HPC),
+    "AZR012": (HPC.but(AzureVmExtension=[extension("InfiniBandDriverWindows")]), HPC.but(AzureVmExtension=[extension()])),
+    "AZR013": (HPC.but(AzureVmExtension=[extension("mde", handler="m.d", installed=False)]), HPC.but(AzureVmExtension=[extension("mde", handler="m.d")])),
+    "AZR017": (HPC, HPC),
+    "AZR018": (D4V5, HPC),
+    "AZR019": (in_azure("Standard_HB999rs_v9", ""), HPC),
+    "AZR020": (in_azure(os_name="Windows Server 2022 Datacenter"), HPC),
+    "AZR021": (in_azure(os_name="Windows Server 2012 R2 Datacenter"), HPC),
+    "AZR022": (in_azure(scale_set=True, single_placement_group=False), in_azure(scale_set=True, single_placement_group=True)),
+    "AZR301": (HPC.but(AzureVmExtension=[extension(awaitsRestart=True, exit=3010)]),) * 2,
+    "AZR302": (HPC.but(AzureVmExtension=[extension(healthy=False, said="it went wrong")]), HPC.but(AzureVmExtension=[extension()])),
     "DHC010": (HEALTHY.but((dhcp_server.SETTING, DOMAIN)),) * 2,
     "DHC036": (HEALTHY.but(DhcpScope=[scope("172.20.10.48/28", "172.20.10.50", "172.20.10.60")]),) * 2,
     "EFL024": (HEALTHY.but(DhcpScope=[scope("172.20.10.48/28", "172.20.10.50", "172.20.10.90")]),) * 2,
