@@ -13,7 +13,7 @@ import random
 import re
 import xml.etree.ElementTree as ET
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -43,6 +43,7 @@ class Layer(StrEnum):
 SNIPPETS = [b"\0", b"<", b">", b"&", b'"', b"'", b"{", b"}", b"[", b"\xff\xfe", b"\r\n", b"\n", b"9" * 40, b"-1", b"null", b"NaN", b"1e999", b"\xc3\xa9"]
 SNIPPETS += [b"<!DOCTYPE a>", b"&#0;", b"]]>", b"\n#HV", b"\n#HZ", b"Content-Length: 5\r\n", b"\x1b[2J", b'{"$dtu":"x"}', b"A" * 5000, b"--Encrypted Boundary"]
 DEADLINE = timedelta(seconds=0.5)
+OPENING = 1.0
 SHUT = 0.9  # chance that what was mutated is the last word; else more is waited for, until the deadline
 PATIENCE = 45.0  # seconds after which a session counts as one that hangs: 2 to open and ask, 10 each for its process and its shell to end
 SKIPS = {Layer.FRAMES: 2, Layer.SOAP: 8, Layer.SEALED: 8, Layer.TOKEN: 1, Layer.HTTP: 9}  # replies of a layer in a session
@@ -182,8 +183,9 @@ def said(layer: Layer, mutant: bytes, calls: int) -> bool:
 async def fuzz(there: Served, rounds: int, seed: int, patch: pytest.MonkeyPatch) -> Fuzz:
     """So many mutations, layer after layer. What a controller learns from failures (breaker, sign-ins) is forgotten in between."""
     async with there.reach(there.target()) as session:
-        truth = await session.ask(LOOK, DEADLINE)
+        truth = await session.ask(LOOK, timedelta(minutes=1))
     assert all(answer.error is None for answer in truth)
+    there.reach.options = replace(there.reach.options, opening=OPENING)
     mutator = Mutator(random.Random(seed))
     mutator.install(patch)
     run = Fuzz(there, mutator, truth)

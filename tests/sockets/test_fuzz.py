@@ -16,7 +16,7 @@ SHARES = 20
 
 async def fuzzed(rounds: int, seed: int, patch: pytest.MonkeyPatch) -> Fuzz:
     quotas = Quotas(shells_per_user=100_000, operations_per_user=100_000)  # a shell whose id never came is nobody's to close
-    async with served(settings=Settings(quotas=quotas), opening=1.0, setup=Setup(probe=0.02, grace=0.2, pauses=(0.01,))) as there:
+    async with served(settings=Settings(quotas=quotas), setup=Setup(probe=0.02, grace=0.2, pauses=(0.01,))) as there:
         run = await fuzz(there, rounds, seed, patch)
         assert run.mutations == sum(run.outcomes.values()) == rounds
         assert {"the truth", "HST061"} < run.outcomes.keys()
