@@ -55,12 +55,18 @@ def _primitive(value: Any) -> tuple[str, str]:
         case float():
             return "Db", repr(value).replace("inf", "INF").replace("nan", "NaN")
         case timedelta():
-            return "TS", f"{'-' if value < timedelta(0) else ''}PT{abs(value) / timedelta(seconds=1):.6f}S"
+            return "TS", _span(value)
         case datetime():
             return "DT", moment(value)
         case bytes():
             return "BA", base64.b64encode(value).decode("ascii")
     return "S", text(str(value))
+
+
+def _span(value: timedelta) -> str:
+    """By days: .NET takes no number above 2^31 in it, and leases that never end are longer than that in seconds."""
+    whole = abs(value)
+    return f"{'-' if value < timedelta(0) else ''}P{whole.days}DT{whole.seconds}.{whole.microseconds:06d}S"
 
 
 def _object(attribute: str, tag: str, members: Iterable[str], numbers: Iterator[int]) -> str:

@@ -48,6 +48,7 @@ class RealProcess:
         self._hold: AbstractContextManager[None] | None = None
         self._greeted = False
         self._until: datetime | None = None
+        self._over = asyncio.Event()
 
     @property
     def alive(self) -> bool:
@@ -60,6 +61,7 @@ class RealProcess:
 
     def end(self) -> None:
         """It is over, here and on its machine."""
+        self._over.set()
         self.release()
         self.kill()
         self.host.machine.kill_tree(self.emulated.pid)
@@ -86,15 +88,28 @@ class RealProcess:
         """A session's work moves the time; a runner's goes on beside others, so it waits until the time has come."""
         if not self.runner:
             await self.host.clock.sleep_until(until)
-        self._until = until
-        self.release()
-        while self.host.clock.now() < until and self.alive:
-            await asyncio.sleep(LOOK)
-        self.hold()
-        self._until = None
+        else:
+            self._until = until
+            self.release()
+            both = [asyncio.ensure_future(self._sleep(until)), asyncio.ensure_future(self._over.wait())]
+            try:
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for one in both:
+                    one.cancel()
+            self._until = None
         self.host.settled()
         if not self.alive:
             raise Ended
+
+    async def _sleep(self, until: datetime) -> None:
+        """Among those who sleep on the estate's clock, so that time stops here, and is held at once."""
+        if self.host.settings.pace is None:
+            await self.host.estate.clock.sleep_until(until)
+        else:
+            await self.host.clock.sleep_until(until)
+        if self.alive:
+            self.hold()
 
     # --- questions
 

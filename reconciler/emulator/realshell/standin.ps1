@@ -27,8 +27,14 @@ function Invoke-EmulatedProgram($Call, [long]$Ms) {
     if ($path -notmatch $RxProgram -or -not $State.Allow -or -not $State.Allow.Contains($path)) { return New-Refusal 'NotAllowed' $path }
     if (Find-Secret $Call['a']) { Stop-With 'NoSecret' 'a program takes no secret' }
     $line = Get-Arguments $Call ($path -match '[\\/]msiexec\.exe\z')
-    $words = foreach ($item in @($Call['a'])) { [string]::Format($Invariant, '{0}', (Get-Argument $item)) }
-    $said = Send-Question 'program' @{ path = $path; arguments = @($words); ms = $Ms }
+    $words = New-Object 'Collections.Generic.List[string]'
+    if ($Call['a'] -is [array]) {
+        foreach ($item in $Call['a']) {
+            $given = Get-Argument $item
+            if ($null -eq $given) { $words.Add('') } else { $words.Add([string]::Format($Invariant, '{0}', $given)) }
+        }
+    }
+    $said = Send-Question 'program' @{ path = $path; arguments = $words; ms = $Ms }
     $result = New-Result
     $result.cut = $said.cut
     $result.exit = $said.exit

@@ -26,6 +26,11 @@ TYPES: Mapping[str, str] = {
     **{name: name for name in ("String", "Byte", "Int16", "UInt16", "UInt32", "UInt64", "Single", "Double", "DateTime", "TimeSpan")},
     **{name: name for name in ("Guid", "Uri", "Version", "SecureString", "Hashtable", "PSCredential", "ScriptBlock")},
 }
+# What the invoker itself uses of a module that the runspace of calls does not load.
+OWN = {
+    "Microsoft.PowerShell.Utility": "function Select-Object { [CmdletBinding()] param([Parameter(ValueFromPipeline)]$InputObject, [string]$ExpandProperty)\n"
+    "process { $InputObject.$ExpandProperty } }"
+}
 
 
 def modules() -> str:
@@ -39,7 +44,7 @@ def modules() -> str:
 
 
 def _module(name: str, members: list[Signature]) -> str:
-    body = "\n".join(function(member) for member in sorted(members, key=lambda member: member.name))
+    body = "\n".join([*(function(member) for member in sorted(members, key=lambda member: member.name)), OWN.get(name, "")])
     return f"New-Module -Name {_quoted(name)} -ScriptBlock {{\n{body}\nExport-ModuleMember -Function *\n}} | Import-Module -Global -DisableNameChecking"
 
 
