@@ -74,10 +74,14 @@ def KEYED(*names: str) -> Keyed:  # noqa: N802 - reads as a mark beside IMMUTABL
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """The name of a resource of `kind` on the same host. Bound: the target cannot be replaced or deleted while this stays."""
+    """The name of a resource of `kind` on the same host. Bound: the target cannot be replaced or deleted while this stays.
+
+    `behind`: fields of other kinds (`DhcpScope.switchName`); what names the same target there serves it, and is needed too.
+    """
 
     kind: str
     bound: bool = False
+    behind: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

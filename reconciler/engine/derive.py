@@ -30,6 +30,7 @@ class Derivation:
                 named = draft.values[mark.name]
                 for one in named if isinstance(named, tuple) else (named,):
                     self._edge(draft, mark, one)
+                    self._behind(draft, mark, one)
 
     def _edge(self, draft: Draft, mark: FieldMarks, value: Any) -> None:
         assert mark.ref is not None
@@ -40,6 +41,14 @@ class Derivation:
             self._dangling(draft, mark, str(value))
         else:
             draft.needs[target.id] = Need(target.id, mark.name, mark.ref.bound)
+
+    def _behind(self, draft: Draft, mark: FieldMarks, value: Any) -> None:
+        """What serves the same target comes first: a VM gets no address before its network has somebody who gives one."""
+        for path in mark.ref.behind if mark.ref and value is not None else ():
+            kind, _, name = path.partition(".")
+            for other in self.drafts:
+                if other.id.kind == kind and _called(other.values.get(name)) == _called(value):
+                    draft.needs.setdefault(other.id, Need(other.id, mark.name))
 
     def _dangling(self, draft: Draft, mark: FieldMarks, name: str) -> None:
         assert mark.ref is not None
@@ -148,3 +157,7 @@ class Derivation:
         if mark.ref:
             for value in values.values():
                 self._edge(draft, mark, value)
+
+
+def _called(value: Any) -> str | None:
+    return None if value is None else str(value.existing if isinstance(value, Existing) else value).casefold()

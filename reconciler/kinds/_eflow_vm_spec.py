@@ -21,6 +21,7 @@ from reconciler.kinds.eflow_trains import VersionConstraint
 T = TypeVar("T")
 
 DEFAULT_SWITCH = "Default Switch"
+SERVED_BY = ("NatNetwork.switchName", "DhcpScope.switchName")  # Deploy-Eflow waits for an address, and fails without (eflow-domain 9, check 5)
 RUNNING: Literal["Running"] = "Running"
 OFF: Literal["Off"] = "Off"
 
@@ -119,7 +120,7 @@ class EflowVm(Model):
     acceptEula: Annotated[Literal["Yes"], HOW]  # the licence is the user's to accept: never defaulted
     acceptOptionalTelemetry: YesNo | None = None
     deployed: Annotated[bool, FIXED] = True
-    vswitchName: Annotated[WindowsName | Existing, Ref("VirtualSwitch", bound=True), IMMUTABLE]
+    vswitchName: Annotated[WindowsName | Existing, Ref("VirtualSwitch", bound=True, behind=SERVED_BY), IMMUTABLE]
     vswitchType: Annotated[SwitchType | None, From("vswitchName.switchType"), IMMUTABLE] = None
     ip4Address: Annotated[GuestAddress | None, IMMUTABLE] = None
     ip4PrefixLength: Annotated[Annotated[int, Field(ge=1, le=30)] | None, From("vswitchName.ipAddress.network.prefixlen", beside="ip4Address"), IMMUTABLE] = (

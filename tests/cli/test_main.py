@@ -38,7 +38,8 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_help_names_every_command_and_only_those() -> None:
-    modules = {file.stem.rstrip("_") for file in (Path(sessions.__file__).parent / "commands").glob("*.py")} - {"__init__", "emulate_azure", "emulate_serve"}
+    files = {file.stem for file in (Path(sessions.__file__).parent / "commands").glob("*.py")} - {"__init__", "emulate_azure", "emulate_serve"}
+    modules = {name.rstrip("_") for name in files}
 
     assert modules == set(COMMANDS)
     assert all(f" {name} " in TEXT for name in COMMANDS)
