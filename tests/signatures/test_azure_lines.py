@@ -57,8 +57,8 @@ def option(argv: list[str], name: str) -> str:
 def test_the_documented_lines_are_these() -> None:
     assert typed(put(), VM).splitlines() == [
         (
-            f"az vm extension set --subscription {S} --resource-group rg-hpc --vm-name hpc-01 --name InfiniBandDriverWindows --extension-instance-name infiniband "
-            "--publisher Microsoft.HpcCompute --version 1.5 --enable-auto-upgrade false"
+            f"az vm extension set --subscription {S} --resource-group rg-hpc --vm-name hpc-01 --name InfiniBandDriverWindows "
+            "--extension-instance-name infiniband --publisher Microsoft.HpcCompute --version 1.5 --enable-auto-upgrade false"
         ),
         f"Set-AzContext -Subscription '{S}' | Out-Null",
         (

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.core.calls import Cmdlet, Good, LedgerCall, Out, Program, Secret
+from reconciler.core.calls import Cmdlet, Good, LedgerCall, Out, Program, Secret, secrets_of
 from reconciler.core.errors import Defect
-from reconciler.wire.requests import PART, HelloAsk, JobAsk, LeaseAsk, Request, line, lines, secrets_of
+from reconciler.wire.requests import PART, HelloAsk, JobAsk, LeaseAsk, Request, line, lines
 
 NEW = Cmdlet("New-Thing", ("Name", "Value", "Password"))
 MSIEXEC = Program("C:\\Windows\\System32\\msiexec.exe")
