@@ -80,3 +80,10 @@ def powered_in_azure(said: dict[str, Any]) -> str:
         asked = {"Authorization": f"Bearer {token['access_token']}"}
         found = session.get(f"{said['url']}{vm}/instanceView?api-version=2024-11-01", headers=asked, timeout=PATIENCE).json()
     return str(found["statuses"][1]["code"])
+
+
+def test_a_powershell_that_is_not_there_is_refused_before_anything_is_served(lab: Path) -> None:
+    words = ["--estate", str(lab), "emulate", "serve", "--http", "0", "--https", "0", "--powershell", str(lab / "no-pwsh")]
+    done = subprocess.run([sys.executable, "-c", RUN, *words], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 1
+    assert "is no program" in " ".join((done.stdout + done.stderr).split())
