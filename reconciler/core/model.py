@@ -51,6 +51,7 @@ IMMUTABLE = Mark("IMMUTABLE")  # a change is a replace
 FIXED = Mark("FIXED")  # always managed with its default, never typed
 WRITE_ONLY = Mark("WRITE_ONLY")  # cannot be read back: compared by salted hash with the record
 AGAIN = Mark("AGAIN")  # a difference means: run it again
+UNTOLD = Mark("UNTOLD")  # its default is nothing that a plan of something new has to tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,7 @@ class FieldMarks:
     fixed: bool = False
     write_only: bool = False
     again: bool = False
+    untold: bool = False
     keyed: tuple[str, ...] = ()
     ref: Ref | None = None
     source: From | None = None
@@ -162,7 +164,7 @@ def _marks(name: str, info: Any) -> FieldMarks:
     for mark in info.metadata:
         match mark:
             case Mark():
-                said[{"HOW": "how", "IMMUTABLE": "immutable", "FIXED": "fixed", "WRITE_ONLY": "write_only", "AGAIN": "again"}[mark.name]] = True
+                said[{"HOW": "how", "IMMUTABLE": "immutable", "FIXED": "fixed", "WRITE_ONLY": "write_only"}.get(mark.name, mark.name.lower())] = True
             case Keyed():
                 said["keyed"] = mark.fields
             case Ref():

@@ -39,7 +39,7 @@ def everything(resource: Resource, record: Record | None) -> Changes[Any]:
     whole = _as_a_whole(resource, record)
     for mark in (*of.managed, *of.secrets):
         want = getattr(resource.spec, mark.name)
-        if want is None or mark.fixed:
+        if want is None or mark.fixed or (mark.untold and want == mark.default):
             continue
         if mark.keyed:
             new[mark.name] = tuple(want.values())
@@ -69,7 +69,7 @@ class _Found:
         self.resource = resource
         self.present = present
         self.record = record
-        self.whole = _as_a_whole(resource, record)
+        self.whole = Cause.CHANGE if present.recordless else _as_a_whole(resource, record)
         self.items: list[Change] = []
         self.gone: dict[str, tuple[Any, ...]] = {}
         self.new: dict[str, tuple[Any, ...]] = {}

@@ -10,7 +10,7 @@ from reconciler.core.canonical import canonical, plain
 from reconciler.core.diagnostics import Diagnostic, Severity
 from reconciler.core.errors import TransportError
 from reconciler.core.ids import ResourceId
-from reconciler.core.observations import Meaning
+from reconciler.core.observations import Meaning, Unseen
 from reconciler.core.plan import Step
 from reconciler.engine.jobs import USUAL
 from reconciler.engine.sessions import SecretMissing, Session, StepFailed
@@ -35,11 +35,20 @@ async def explain(session: Session, step: Step, failed: StepFailed) -> Diagnosti
     details += _words(session, failed)
     meaning = _meaning(session, step, failed)
     details += [("means", meaning.message)] if meaning else []
+    details += _account(session, step)
     details += await _evidence(session, step)
     details.append(("next", meaning.next if meaning and meaning.next else _next(failed, str(step.id))))
     what = action.summary if action else f"{step.verb.word} {step.id.local}"
     code = meaning.code if meaning else "PLN050"
     return Diagnostic(code, Severity.ERROR, f"{what} failed on {session.desired.host.name}", subject=str(step.id), details=tuple(details))
+
+
+def _account(session: Session, step: Step) -> list[tuple[str, str]]:
+    """How what was worked on stands now, where its state can tell."""
+    looked = session.view.kinds.get(step.id.kind)
+    present = None if looked is None or isinstance(looked, Unseen) else looked.get(step.key)
+    told = getattr(present.state, "account", "") if present is not None else ""
+    return [("stands", told)] if told else []
 
 
 def _meaning(session: Session, step: Step, failed: StepFailed) -> Meaning | None:

@@ -141,7 +141,10 @@ def _leave(desired: Desired, step: Step) -> Block | None:
         return None
     if step.loses and not desired.limits.destructive:
         return Block("PLN022", f"loses {', '.join(step.loses)}: never done by the loop", f"reconcile apply {step.id}")
-    if step.verb is not Verb.REPLACE or str(step.id) in desired.limits.replace:
+    given = str(step.id) in desired.limits.replace
+    if step.loses and not given and step.verb not in (Verb.REPLACE, Verb.DELETE):
+        return Block("PLN020", f"it takes along what somebody else changed, and loses {', '.join(step.loses)}", f"--replace {step.id}")
+    if step.verb is not Verb.REPLACE or given:
         return None
     if step.foreign:
         return Block("PLN023", "it is not ours yet: others made it, and a replace takes it from them", f"--replace {step.id}")

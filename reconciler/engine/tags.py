@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.core.calls import ArmCall
-from reconciler.core.canonical import digest
+from reconciler.core.canonical import digest, plain
 from reconciler.core.ids import Key, ResourceId
 from reconciler.core.observations import Tagged
 from reconciler.core.resources import Lifecycle, Resource
@@ -27,10 +27,11 @@ WORD = re.compile(r"(?:(\w+)=)?([0-9A-Za-z]+)")
 
 
 def digest_of(resource: Resource) -> str:
-    """What is compared with the record: neither secrets nor what only says how."""
+    """What is compared with the record: neither secrets nor what only says how, nor defaults: a later version may have more fields."""
     marks = shape(type(resource.spec)).marks
     spec = recorded_spec(resource, {})
-    return digest({name: value for name, value in spec.items() if not (marks[name].how or marks[name].write_only)})[:DIGITS]
+    said = {name: value for name, value in spec.items() if not (marks[name].how or marks[name].write_only or value == plain(marks[name].default))}
+    return digest(said)[:DIGITS]
 
 
 def cut(hashed: str) -> str:

@@ -350,6 +350,8 @@ class Walk:
         if record is None and azuresteps.lives_there(session, fresh.id):
             planned = self.host.step(fresh.id)  # the record went with the old: between the halves of a replace it is nowhere
             return planned is not None and planned.verb is Verb.REPLACE and fresh.verb is Verb.CREATE
+        if record is None and (azure := session.desired.host.azure) is not None and azure.scale_set:
+            return True  # a scale set has no record: what is left of the planned actions is all that can be told
         return record is not None and record.plan == self.plan_id and (done or record.phase == INTENT or fresh.id in self.tally.done)
 
     # -- rounds

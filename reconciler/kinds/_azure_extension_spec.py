@@ -7,7 +7,7 @@ Sources: azure-extensions 1.3, 1.8, 2.4, 6.1; arm-contract "YAML", "Verbs".
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler
@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from reconciler.core.calls import Secret
 from reconciler.core.fieldtypes import Folded, SeenName
-from reconciler.core.model import AGAIN, FIXED, HOW, IMMUTABLE, WRITE_ONLY, From, Json, Model, Ref
+from reconciler.core.model import AGAIN, FIXED, HOW, IMMUTABLE, UNTOLD, WRITE_ONLY, From, Json, Model, Ref
 from reconciler.kinds._azure_drivers import Driver
 
 KIND_NAME = "AzureVmExtension"
@@ -63,6 +63,47 @@ class Moving(HandlerVersion):
 
     def __hash__(self) -> int:
         return hash(Moving)  # it equals many
+
+
+class Reached(str):
+    """How far a scale set's model has come. Equal to what a spec asks of the instances: `all`, `none`, or some by id. Printed as it is told.
+
+    `behind`: not at the model yet; `others` of these have our extension as it should be, so that somebody changed something else.
+    """
+
+    done: tuple[str, ...]
+    behind: tuple[str, ...]
+    failed: Mapping[str, str]
+    others: tuple[str, ...]
+
+    @classmethod
+    def of(cls, done: Sequence[str], behind: Sequence[str], failed: Mapping[str, str], others: Sequence[str]) -> Reached:
+        whole = len(done) + len(behind) + len(failed)
+        told = [f"{len(done)} of {whole} instances", *([f"{len(behind)} untouched"] if behind else []), *(f"{id}: {why}" for id, why in failed.items())]
+        made = cls("; ".join(told))
+        made.done, made.behind, made.failed, made.others = tuple(done), tuple(behind), dict(failed), tuple(others)
+        return made
+
+    @property
+    def every(self) -> tuple[str, ...]:
+        """All instances in order: numbers as numbers."""
+        return tuple(sorted((*self.done, *self.behind, *self.failed), key=lambda id: (not id.isdigit(), int(id) if id.isdigit() else 0, id)))
+
+    def __eq__(self, other: object) -> bool:
+        if other == "none":
+            return True
+        if isinstance(other, tuple | list):
+            return set(other) <= set(self.done)
+        return not (self.behind or self.failed) if isinstance(other, str) else NotImplemented
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(Reached)  # it equals several
+
+
+ONE_VM = Reached.of((), (), {}, ())
 
 
 def _name(text: SeenName) -> SeenName:
@@ -120,7 +161,7 @@ class AzureVmExtension(Model):
     rerun: Annotated[Rerun | None, AGAIN] = None
     restart: Annotated[Literal["never", "when-asked"], HOW] = "never"
     after: Annotated[tuple[ExtensionName, ...] | None, Ref(KIND_NAME), HOW] = None
-    instances: Annotated[Literal["all", "none"] | tuple[InstanceId, ...], HOW] = "all"
+    instances: Annotated[Literal["all", "none"] | tuple[InstanceId, ...], UNTOLD] = "all"
     batchSize: Annotated[Annotated[int, Field(ge=1, le=1000)] | None, HOW] = None
     installed: Annotated[bool, FIXED, AGAIN] = True
 
@@ -144,6 +185,7 @@ class AzureVmExtensionState(Model):
     suppressFailures: bool
     rerun: str | None
     installed: bool
+    instances: Reached = ONE_VM
     attempts: int = 0  # how often the same `rerun` was tried again
     forceUpdateTag: str | None = None  # as it stands there
     tags: Mapping[str, str] = {}
@@ -157,6 +199,11 @@ class AzureVmExtensionState(Model):
     @property
     def handler(self) -> str:
         return f"{self.publisher}.{self.type}".casefold()
+
+    @property
+    def account(self) -> str:
+        """How a scale set stands; nothing of one VM."""
+        return str(self.instances) if self.instances.every else ""
 
 
 TAG = re.compile(r"([A-Za-z0-9._-]{0,64}):(\d{1,6})(?::([0-9a-f]{16}))?")

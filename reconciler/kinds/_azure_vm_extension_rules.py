@@ -192,6 +192,14 @@ def _not_a_set(world: World) -> Iterable[Finding]:
                 yield Finding(one.id, name, f"{name} is for scale sets, and {world.host} is one VM", help=f"leave {name} out")
 
 
+def _rolls_by_itself(world: World) -> Iterable[Finding]:
+    for one in world.declared(KIND_NAME):
+        chosen = [name for name, default in (("instances", "all"), ("batchSize", None)) if getattr(one.spec, name) != default]
+        if chosen and _azure(world).scale_set and _azure(world).upgrade != "Manual":
+            told = f"the scale set is in mode {_azure(world).upgrade}: Azure brings its instances along by its own rule"
+            yield Finding(one.id, chosen[0], told, help=f"leave {' and '.join(chosen)} out")
+
+
 # -- what should be known
 
 
@@ -248,6 +256,7 @@ RULES: tuple[Rule[Any], ...] = (
     Rule("AZR021", Severity.ERROR, "InfiniBand on a system that is not supported", _too_old),
     Rule("AZR022", Severity.WARNING, "InfiniBand without a placement group of its own", _placement),
     Rule("AZR023", Severity.ERROR, "instances of what is no scale set", _not_a_set),
+    Rule("AZR025", Severity.ERROR, "instances of a set that Azure brings along itself", _rolls_by_itself),
     Rule("AZR024", Severity.WARNING, "what looks like a secret in settings", _open_secret),
     Rule("AZR301", Severity.WARNING, "a driver waits for a restart", _waits),
     Rule("AZR302", Severity.WARNING, "an extension that is not well", _unwell),

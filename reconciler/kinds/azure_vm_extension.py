@@ -1,4 +1,4 @@
-"""AzureVmExtension: an extension of an Azure VM, above all the drivers that HPC and GPU sizes need.
+"""AzureVmExtension: an extension of an Azure VM or scale set, above all the drivers that HPC and GPU sizes need.
 
 Inconvenient: a write is the whole body, so what is not managed is carried over from what is there; the same body again runs
 nothing, so a run that failed is repeated with another forceUpdateTag; the installer's exit code stands in texts alone; protected
@@ -18,6 +18,7 @@ from reconciler.core.changes import Changes
 from reconciler.core.ids import Key
 from reconciler.core.kinds import Action, Disruption, Kind, Reboot, span
 from reconciler.core.observations import Ask, Facts, Present
+from reconciler.kinds import _azure_scale_set
 from reconciler.kinds._azure_drivers import is_driver, log_folder, within
 from reconciler.kinds._azure_errors import explain
 from reconciler.kinds._azure_extension_look import extension
@@ -55,15 +56,22 @@ def key(spec: AzureVmExtension) -> Key:
 
 
 def ask(keys: Collection[Key], facts: Facts) -> Iterable[Ask]:
-    return (LISTED,)
+    return _azure_scale_set.ASKS if _is_set(facts) else (LISTED,)
+
+
+def _is_set(facts: Facts) -> bool:
+    return facts.azure is not None and facts.azure.scale_set
 
 
 def parse(answers: Sequence[Answer], facts: Facts) -> Mapping[Key, Present[AzureVmExtensionState]]:
-    return dict(extension(row, facts) for row in answers[0].objects)
+    return _azure_scale_set.parse(answers, facts) if _is_set(facts) else dict(extension(row, facts) for row in answers[0].objects)
 
 
 def converge(want: AzureVmExtension, now: AzureVmExtensionState | None, changes: Changes[AzureVmExtensionState], facts: Facts) -> Iterable[Action]:
     """One request does all: the name is the same whatever it is for, so that a run that is repeated is a part of what was planned."""
+    if _is_set(facts):
+        yield from _azure_scale_set.converge(want, now, changes, facts, _properties(want, now, _tag(want, now, changes)))
+        return
     driver = is_driver(want.publisher, want.type)
     again = now is not None and all(change.again for change in changes.items)
     word = "install" if now is None else "run again" if again else "update"
@@ -124,6 +132,9 @@ def _tag(want: AzureVmExtension, now: AzureVmExtensionState | None, changes: Cha
 
 
 def delete(now: AzureVmExtensionState, facts: Facts) -> Iterable[Action]:
+    if _is_set(facts):
+        yield from _azure_scale_set.delete(now, facts)
+        return
     yield Action(
         "delete",
         f"delete extension {now.name}",
@@ -155,7 +166,7 @@ KIND = Kind(
     delete=delete,
     evidence=evidence,
     rules=RULES,
-    words=(LIST, PUT, PATCH, DELETE, FILES, SKUS),
+    words=(LIST, PUT, PATCH, DELETE, FILES, SKUS, *_azure_scale_set.WORDS),
     title="an extension of an Azure VM: drivers, scripts, agents",
     plane=Plane.ARM,
     tag=tag,

@@ -72,3 +72,14 @@ def both_planes(resources: str, *, size: str = HPC, wish: HostWish | None = None
 def again(lab: AzureLab, **more: Any) -> AzureLab:
     """Another controller at the same estate."""
     return replace(lab, events=[], cut=None, **more)
+
+
+def set_lab(resources: str = DRIVER, *, count: int = 20, mode: str = "Manual", **more: Any) -> AzureLab:
+    """A scale set of so many instances."""
+    estate = Estate.new(None)
+    building.scale_set(estate, "hpc", count, group="rg-hpc", size=HPC, mode=mode)
+    return AzureLab(linked(FLEET + set_host(resources)), estate, **more)
+
+
+def set_host(resources: str) -> str:
+    return azure_host("hpc", resources).replace("vm: hpc}", "scaleSet: hpc}")

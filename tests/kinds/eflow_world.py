@@ -127,6 +127,8 @@ class FakeWorld:
     states_: Mapping[str, Mapping[Key, Any]] | None = None
     answers: Mapping[str, Answer] = field(default_factory=dict)  # by class name
 
+    azure: None = None
+
     @property
     def host(self) -> str:
         return "edge-01"

@@ -227,6 +227,7 @@ CASES: Mapping[str, tuple[Host, Host]] = {
     "AZR020": (in_azure(os_name="Windows Server 2022 Datacenter"), HPC),
     "AZR021": (in_azure(os_name="Windows Server 2012 R2 Datacenter"), HPC),
     "AZR022": (in_azure(scale_set=True, single_placement_group=False), in_azure(scale_set=True, single_placement_group=True)),
+    "AZR025": (in_azure(scale_set=True, upgrade="Rolling"), in_azure(scale_set=True, upgrade="Manual")),
     "AZR301": (HPC.but(AzureVmExtension=[extension(awaitsRestart=True, exit=3010)]),) * 2,
     "AZR302": (HPC.but(AzureVmExtension=[extension(healthy=False, said="it went wrong")]), HPC.but(AzureVmExtension=[extension()])),
     "DHC010": (HEALTHY.but((dhcp_server.SETTING, DOMAIN)),) * 2,

@@ -1,0 +1,176 @@
+"""Extensions of a scale set: one definition in its model, and instances that have to be brought along. Called by `azure_vm_extension`.
+
+Done is when three things agree: the model as declared, every chosen instance at the latest model, its extension succeeded there.
+In mode Manual nothing happens on instances by itself: `manualupgrade` brings them along, in batches that partition all instances in
+order, each asking only for those that are behind. There are no tags and so no record: what is there counts as nobody's.
+Sources: azure-extensions 1.8; arm-contract "Scale sets". Unverified: that `manualupgrade` stops at the first instance that fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from reconciler.core.calls import Answer, Arm, Row
+from reconciler.core.changes import Changes
+from reconciler.core.fieldtypes import SeenName
+from reconciler.core.ids import Key
+from reconciler.core.kinds import Action, Disruption, span
+from reconciler.core.observations import Ask, Facts, Present
+from reconciler.kinds._azure_drivers import within
+from reconciler.kinds._azure_extension_look import DONE, ENDED_BADLY, Run, last_run, state_of, thawed
+from reconciler.kinds._azure_extension_spec import AzureVmExtension, AzureVmExtensionState, Reached
+from reconciler.kinds._azure_outcomes import Outcome, exit_code, outcome, terminal
+
+NAME = ("vmssExtensionName",)
+BODY = (
+    "properties.publisher",
+    "properties.type",
+    "properties.typeHandlerVersion",
+    "properties.autoUpgradeMinorVersion",
+    "properties.enableAutomaticUpgrade",
+    "properties.settings",
+    "properties.protectedSettings",
+    "properties.protectedSettingsFromKeyVault",
+    "properties.forceUpdateTag",
+    "properties.suppressFailures",
+    "properties.provisionAfterExtensions",
+)
+LIST = Arm("VirtualMachineScaleSetExtensions_List")
+INSTANCES = Arm("VirtualMachineScaleSetVMs_List")
+PUT = Arm("VirtualMachineScaleSetExtensions_CreateOrUpdate", NAME, BODY)
+DELETE = Arm("VirtualMachineScaleSetExtensions_Delete", NAME)
+UPGRADE = Arm("VirtualMachineScaleSets_UpdateInstances", (), ("instanceIds",))
+WORDS = (LIST, INSTANCES, PUT, DELETE, UPGRADE)
+
+ASKS = (Ask(LIST()), Ask(INSTANCES(query={"$expand": "instanceView"})))
+SAME = ("publisher", "type", "typeHandlerVersion", "settings", "forceUpdateTag")  # what tells an instance's extension from the model's
+
+
+def parse(answers: Sequence[Answer], facts: Facts) -> Mapping[Key, Present[AzureVmExtensionState]]:
+    models, instances = answers
+    return dict(_one(row, instances.objects) for row in models.objects)
+
+
+def _one(row: Row, instances: Sequence[Row]) -> tuple[Key, Present[AzureVmExtensionState]]:
+    properties, name = row["properties"], SeenName(row["name"])
+    state = str(properties.maybe("provisioningState") or "")
+    reached, runs = _reached(name, properties, instances)
+    worst = next(iter(runs.values()), Run())
+    code = exit_code(worst.message, worst.code) if runs else None
+    seen = state_of(name, properties, {}, worst, state, installed=not reached.failed, waits=False, code=code)
+    stops = outcome(str(properties["type"]), code, failed=True) is Outcome.STOP
+    return Key(name.casefold()), Present(
+        seen.model_copy(update={"instances": reached}),
+        busy=None if state.casefold() in (*DONE, *ENDED_BADLY) else state or "unknown",
+        terminal=terminal(code, f"{name} on instance {next(iter(reached.failed))}") if reached.failed and stops else None,
+        recordless=True,
+    )
+
+
+def _reached(name: SeenName, model: Row, instances: Sequence[Row]) -> tuple[Reached, dict[str, Run]]:
+    """How far the model has come: every instance is as declared, behind, or failed; with the runs of those that failed."""
+    done: list[str] = []
+    behind: list[str] = []
+    others: list[str] = []
+    failed: dict[str, str] = {}
+    runs: dict[str, Run] = {}
+    for row in instances:
+        id, held, run = str(row["instanceId"]), _held(name, row), _run_on(name, row)
+        ended = str(held.maybe("provisioningState") or "").casefold() if held is not None else ""
+        if row["properties"].maybe("latestModelApplied") is not True:
+            behind.append(id)
+            others += [id] if held is not None and _same(held, model) else []
+        elif ended in ENDED_BADLY:
+            code = exit_code(run.message, run.code)
+            failed[id] = f"exit code {code}" if code is not None else run.message or "no reason is told"
+            runs[id] = run
+        elif ended in DONE:
+            done.append(id)
+        else:
+            behind.append(id)
+    return Reached.of(done, behind, failed, others), runs
+
+
+def _held(name: SeenName, instance: Row) -> Row | None:
+    found: Sequence[Row] = instance.maybe("resources") or ()
+    return next((one["properties"] for one in found if str(one["name"]).rpartition("/")[2].casefold() == name.casefold()), None)
+
+
+def _run_on(name: SeenName, instance: Row) -> Run:
+    view = instance["properties"].maybe("instanceView")
+    found: Sequence[Row] = (view.maybe("extensions") if view else None) or ()
+    of = next((one for one in found if str(one["name"]).casefold() == name.casefold()), None)
+    return last_run(Row({"instanceView": of})) if of is not None else Run()
+
+
+def _same(held: Row, model: Row) -> bool:
+    """Whether an instance that is behind has this very extension already: then it is something else that somebody changed."""
+    return all(thawed(held.maybe(part) or {}) == thawed(model.maybe(part) or {}) for part in SAME)
+
+
+def converge(
+    want: AzureVmExtension, now: AzureVmExtensionState | None, changes: Changes[AzureVmExtensionState], facts: Facts, properties: Mapping[str, Any]
+) -> Iterable[Action]:
+    """The model, then the instances. Which there are is seen with the model: those of a new extension follow in the next round."""
+    anew = now is None or any(change.field != "instances" for change in changes.items)
+    if anew:
+        after = {"provisionAfterExtensions": [str(name) for name in want.after]} if want.after else {}
+        yield Action(
+            "put",
+            f"{'put' if now is None else 'change'} {want.name} in the model of the scale set: {want.publisher}.{want.type} {want.version}",
+            (PUT({"properties": {**properties, **after}}, vmssExtensionName=str(want.name)),),
+            usual=span(30, 120),
+            disruption=Disruption.SERVICE,
+            within=_whole(want, facts),
+            long=True,
+        )
+    if now is not None and facts.azure is not None and facts.azure.upgrade == "Manual":
+        yield from _batches(want, now.instances, anew=anew)
+
+
+def _whole(want: AzureVmExtension, facts: Facts) -> timedelta:
+    """Where Azure rolls by itself, the request ends when the last instance has."""
+    rolls = facts.azure is not None and facts.azure.upgrade != "Manual"
+    return within(want.type) * (max(1, facts.azure.instances) if rolls and facts.azure else 1)
+
+
+def _batches(want: AzureVmExtension, reached: Reached, *, anew: bool) -> Iterator[Action]:
+    """All chosen instances in order, so that a batch has the same name whoever comes to it; asked for are those that are behind."""
+    chosen = [id for id in reached.every if want.instances == "all" or id in want.instances]
+    size = want.batchSize or max(1, len(chosen))
+    for first in range(0, len(chosen), size):
+        batch = chosen[first : first + size]
+        behind = [id for id in batch if anew or id in reached.behind]
+        if behind:
+            name = f"upgrade {batch[0]}-{batch[-1]}" if len(batch) > 1 else f"upgrade {batch[0]}"
+            lost = [id for id in behind if id in reached.others]
+            yield Action(
+                name,
+                f"bring {len(behind)} instance{'s' if len(behind) > 1 else ''} to the model: {', '.join(behind)}",
+                (UPGRADE({"instanceIds": behind}),),
+                usual=span(135 * len(behind), 900 * len(behind)),
+                disruption=Disruption.SERVICE,
+                within=within(want.type) * len(behind),
+                long=True,
+                loses=(f"OS disk of {len(lost)} instances, if it is their image that somebody changed",) if lost else (),
+            )
+
+
+def delete(now: AzureVmExtensionState, facts: Facts) -> Iterable[Action]:
+    """Out of the model, and in mode Manual off the instances too."""
+    yield Action(
+        "delete",
+        f"take {now.name} out of the model of the scale set",
+        (DELETE(vmssExtensionName=str(now.name)),),
+        usual=span(30, 120),
+        disruption=Disruption.SERVICE,
+        within=within(now.type),
+        long=True,
+    )
+    if facts.azure is not None and facts.azure.upgrade == "Manual" and now.instances.every:
+        ids = list(now.instances.every)
+        usual = span(30 * len(ids), 120 * len(ids))
+        call = UPGRADE({"instanceIds": ids})
+        yield Action("upgrade", f"bring {len(ids)} instances to the model", (call,), usual, Disruption.SERVICE, within=within(now.type) * len(ids), long=True)

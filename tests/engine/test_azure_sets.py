@@ -1,0 +1,136 @@
+"""Extensions of scale sets: the model, instances in batches, and what is left where one of them fails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reconciler.core.plan import Plan, Step
+from reconciler.emulator.arm import building
+from reconciler.emulator.arm.model import Run
+from reconciler.engine.environment import Limits
+from tests.engine.azurelab import IB, AzureLab, set_host, set_lab
+from tests.engine.lab import FLEET, linked, run, symbols
+
+FIVES = "AzureVmExtension/ib: {driver: InfiniBandDriverWindows, batchSize: 5}"
+
+
+def only(plan: Plan) -> Step:
+    (step,) = [step for step in plan.steps() if step.n]
+    return step
+
+
+def states(lab: AzureLab) -> dict[str, str]:
+    """Instance → the state of the extension on it; nothing where it has none."""
+    found = {vm.instance: vm.extensions.get("ib") for vm in lab.estate.azure.vms.values()}
+    return {instance: held.state if held else "" for instance, held in sorted(found.items(), key=lambda pair: int(pair[0]))}
+
+
+def upgrades(lab: AzureLab) -> list[list[str]]:
+    return [r["body"]["instanceIds"] for r in lab.estate.log() if r["what"] == "arm" and r["path"].endswith("/manualupgrade")]
+
+
+def test_the_model_is_put_and_every_instance_brought_along_in_batches() -> None:
+    async def story() -> None:
+        lab = set_lab(FIVES, count=12)
+        plan = await lab.plan()
+        assert (symbols(plan), plan.exit_code) == ([f"+ {IB}"], 2)
+        report = await lab.apply(plan)
+        assert (report.exit_code, report.hosts[0].rounds) == (0, 2)
+        assert set(states(lab).values()) == {"Succeeded"}
+        assert [len(batch) for batch in upgrades(lab)] == [5, 5, 2]
+        after = await lab.plan()
+        assert (symbols(after), after.exit_code) == ([], 0)
+
+    run(story)
+
+
+def test_an_instance_that_fails_stops_the_rest_and_is_named_with_its_cause() -> None:
+    async def story() -> None:
+        lab = set_lab(FIVES)
+        building.script(lab.estate, "hpc/7", "*", Run(100))
+        report = await lab.apply()
+        assert report.exit_code == 1
+        found = states(lab)
+        assert [n for n, state in found.items() if state == "Succeeded"] == [str(n) for n in range(7)]
+        assert [n for n, state in found.items() if state == ""] == [str(n) for n in range(8, 20)]
+        (diagnostic,) = report.hosts[0].diagnostics
+        assert dict(diagnostic.details)["stands"] == "7 of 20 instances; 12 untouched; 7: exit code 100"
+        plan = await lab.plan()
+        assert symbols(plan) == [f"~ {IB}"]
+        assert [c.path for c in only(plan).changes] == ["instances", "installed"]
+        assert (await lab.apply(plan)).exit_code == 0
+        assert set(states(lab).values()) == {"Succeeded"}
+        assert (await lab.plan()).exit_code == 0
+
+    run(story)
+
+
+def test_chosen_instances_are_brought_along_and_no_others() -> None:
+    async def story() -> None:
+        lab = set_lab("AzureVmExtension/ib: {driver: InfiniBandDriverWindows, instances: [0, 2]}", count=4)
+        assert (await lab.apply()).exit_code == 0
+        assert states(lab) == {"0": "Succeeded", "1": "", "2": "Succeeded", "3": ""}
+        assert (await lab.plan()).exit_code == 0
+        lab.desired = linked(FLEET + set_host("AzureVmExtension/ib: {driver: InfiniBandDriverWindows, instances: none}"))
+        assert (await lab.plan()).exit_code == 0
+        lab.desired = linked(FLEET + set_host(FIVES))
+        plan = await lab.plan()
+        assert only(plan).action_names == ("upgrade 0-3",)
+        assert (str(only(plan).changes[0].before), only(plan).changes[0].after) == ("2 of 4 instances; 2 untouched", "all")
+        assert (await lab.apply(plan)).exit_code == 0
+        assert upgrades(lab)[-1] == ["1", "3"]
+
+    run(story)
+
+
+def test_where_azure_rolls_by_itself_the_model_is_all() -> None:
+    async def story() -> None:
+        lab = set_lab(count=3, mode="Automatic")
+        report = await lab.apply()
+        assert (report.exit_code, upgrades(lab), set(states(lab).values())) == (0, [], {"Succeeded"})
+        assert (await lab.plan()).exit_code == 0
+
+    run(story)
+
+
+def test_what_somebody_else_changed_is_not_taken_along_without_leave() -> None:
+    async def story() -> None:
+        lab = set_lab(count=3)
+        await lab.apply()
+        building.change_image(next(iter(lab.estate.azure.sets.values())), "2026.1")
+        plan = await lab.plan()
+        step = only(plan)
+        assert (step.symbol, plan.exit_code) == ("!", 4)
+        assert step.blocked is not None
+        assert "OS disk of 3 instances" in step.blocked.message
+        leave = Limits(replace=(f"hpc/{IB}",))
+        report = await lab.apply(await lab.plan(limits=leave), limits=leave)
+        assert report.exit_code == 0
+        assert (await lab.plan()).exit_code == 0
+
+    run(story)
+
+
+def test_an_extension_of_a_set_is_never_pruned_for_nobody_knows_whose_it_is() -> None:
+    async def story() -> None:
+        lab = set_lab(count=2)
+        await lab.apply()
+        lab.desired = linked(FLEET + set_host("{}"))
+        plan = await lab.plan()
+        assert (symbols(plan), plan.exit_code) == ([], 0)
+
+    run(story)
+
+
+def test_another_handler_takes_leave_for_it_may_be_somebody_elses() -> None:
+    async def story() -> None:
+        lab = set_lab("AzureVmExtension/ib: {publisher: Microsoft.Compute, type: CustomScriptExtension, version: 1.10}", count=2)
+        await lab.apply()
+        lab.desired = linked(FLEET + set_host(FIVES))
+        blocked: Any = only(await lab.plan()).blocked
+        assert blocked.code == "PLN023"
+        leave = Limits(replace=(f"hpc/{IB}",))
+        assert (await lab.apply(await lab.plan(limits=leave), limits=leave)).exit_code == 0
+        assert (await lab.plan()).exit_code == 0
+
+    run(story)
