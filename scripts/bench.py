@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.measuring import wiresections
+from scripts.measuring import azuresections, wiresections
 from scripts.measuring.rows import Row, Section, below, lines
 from scripts.measuring.served import FORKS, STATED
 
@@ -31,7 +31,7 @@ GROWTH = 11  # ten times the hosts
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is measured: hosts loaded, planned (and a tenth of them), emulated, counted on the wire, read, swept; times that help is asked."""
+    """How much is measured: hosts loaded, planned (and a tenth of them), emulated, counted on the wire, read, swept, VMs in Azure; times that help is asked."""
 
     load: int = 2000
     plan: int = 10_000
@@ -40,10 +40,11 @@ class Sizes:
     wire: int = 3
     reads: int = 20
     sweep: int = 200
+    azure: int = 200
 
 
 FULL = Sizes()
-QUICK = Sizes(load=50, plan=200, emulated=1, help=3, wire=1, reads=2, sweep=10)
+QUICK = Sizes(load=50, plan=200, emulated=1, help=3, wire=1, reads=2, sweep=10, azure=5)
 
 
 def main(words: list[str]) -> int:
@@ -117,6 +118,11 @@ def wire_sections(sizes: Sizes) -> Iterable[Section]:
     yield wiresections.reads_section(FORKS, STATED, figures("reads", sizes.reads), whole=sizes == FULL)
 
 
+def azure_sections(sizes: Sizes) -> Iterable[Section]:
+    found = figures("azure", sizes.azure)
+    return azuresections.imports_section(found), azuresections.plan_section(sizes.azure, found)
+
+
 def help_section(sizes: Sizes) -> Section:
     return Section("command line", (below(f"reconcile --help, fastest of {sizes.help}", _help(sizes.help), "s", SECONDS_FOR_HELP, 3),))
 
@@ -126,6 +132,7 @@ SECTIONS: Mapping[str, Callable[[Sizes], Iterable[Section]]] = {
     "plan": lambda sizes: [plan_section(sizes)],
     "hosts": lambda sizes: [hosts_section(sizes)],
     "wire": wire_sections,
+    "azure": azure_sections,
     "help": lambda sizes: [help_section(sizes)],
 }
 

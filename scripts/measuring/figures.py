@@ -163,6 +163,7 @@ MEASUREMENTS: Mapping[str, Callable[[int], Figures]] = {
     "wire": _from("wire", "measure_wire"),
     "sweep": _from("wire", "measure_sweep"),
     "reads": _from("reads", "measure_reads"),
+    "azure": _from("azure", "measure_azure"),
 }
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import anyio
 import pytest
 
 from scripts import bench
-from scripts.measuring import wiresections
+from scripts.measuring import azuresections, wiresections
+from scripts.measuring.azure import planned
 from scripts.measuring.fleet import RESOURCES
 from scripts.measuring.rows import Row, Section, lines
 
@@ -98,3 +100,21 @@ def test_a_sweep_is_told_a_host() -> None:
     assert values["in kept sessions: CPU of the controller", "ms a host"] == 20
     assert values["first contact: memory of the controller, more than before", "KiB a host"] == 0.02
     assert values["first contact: wall", "s"] == 4
+
+
+AZURE = {"import path": 0.05, "import identity": 0.05, "requests": 402.0, "extensions": 800.0, "wall": 1.3, "cpu": 0.7, "memory": 2.5, "round trip": 0.05}
+
+
+def test_what_azure_takes_is_held_against_azure_mgmt_compute_where_it_is_installed() -> None:
+    beside = AZURE | {"import path compute": 0.2, "import libraries": 0.1, "import libraries compute": 0.2}
+    values = _values(azuresections.imports_section(beside))
+    assert values["all that Azure takes, azure.mgmt.compute being 1", "times"] == 0.25
+    assert lines(azuresections.imports_section(AZURE))[-2].strip().endswith("`make interop` installs it")
+    assert [row.met for row in azuresections.plan_section(200, AZURE | {"requests": 403}).rows if row.goal] == [False]
+    assert not [row for row in azuresections.plan_section(5, AZURE).rows if row.goal]
+
+
+def test_vms_that_are_as_declared_are_planned_in_two_requests_each() -> None:
+    found = anyio.run(planned, 3)
+    assert (found["requests"], found["extensions"]) == (2 * 3 + 2, 4 * 3)
+    assert found["wall"] >= 2 * found["round trip"]
