@@ -15,6 +15,7 @@ from reconciler.core.ids import ResourceId
 
 class Happening(StrEnum):
     LEASED = "leased"
+    UNLEASED = "no lease"  # there is none to take: through Azure alone nobody is kept out
     WAITING = "waiting"  # for somebody's lease, or for services after a restart
     STEP = "step"  # a step starts
     ACTION = "action"  # an action of it starts

@@ -91,7 +91,7 @@ def _words(session: Session, failed: StepFailed) -> list[tuple[str, str]]:
     out = [("why" if error is None else "Azure says" if azure else "host says", said)]
     printed = session.env.secrets.scrub(failed.answer.info.strip())[-SAID:] if failed.answer else ""
     if printed and printed not in said:
-        out.append(("correlation id" if azure else "it printed", printed))
+        out.append(("for support" if azure else "it printed", printed))
     if error is not None and error.is_(NOT_GOOD):
         out.append(("expected", _good(failed.call)))
     elif error is not None:

@@ -182,7 +182,10 @@ class HostRun:
                 self.walk.say(Happening.WAITING, text=str(held), seconds=held.seconds)
                 await self.sleep(min(max(held.seconds, 1.0), 30.0))
         self.epoch, taken = lease.epoch, self.env.clock.now().timestamp()
-        self.walk.say(Happening.LEASED, text=self.holder)
+        if self.desired.host.connected:
+            self.walk.say(Happening.LEASED, text=self.holder)
+        else:
+            self.walk.say(Happening.UNLEASED, text="through Azure alone nobody else is kept out")
         await writer.greet()
         try:
             desired, view = await look_at(self.desired, writer, self.env, self.walk.settling)

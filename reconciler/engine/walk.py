@@ -372,7 +372,7 @@ class Walk:
             return True
         late = [step for step in fresh.steps if step.verb is Verb.DEFERRED or (restarts(step) and step.id not in stuck)]
         self.tally.left = [step.id for step in fresh.steps if step in open_ or step in late]
-        self.tally.blocked += [step.id for step in fresh.steps if step.blocked and step.verb.acts]
+        self.tally.blocked += [step.id for step in fresh.steps if step.blocked and step.verb.acts and step.id not in self.tally.failed]
         dark = [step for step in fresh.steps if step.verb is Verb.UNSEEN]
         self.tally.unseen = "; ".join(f"{step.id.local}: {step.why}" for step in dark)
         if not (self.tally.left or self.tally.failed or self.tally.blocked):

@@ -35,7 +35,7 @@ def arm_hello(body: Mapping[str, Any]) -> Hello:
         computer_name=_computer_name(body),
         uuid=azure.vm_id or None,
         machine_guid=None,
-        caption=azure.os_name,
+        caption=azure.os_name or azure.image,
         version=azure.os_version,
         build=int(version[2]) if len(version) > 2 and version[2].isdigit() else 0,
         product_type=CLIENT if client else SERVER,

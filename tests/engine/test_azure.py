@@ -52,6 +52,7 @@ def test_an_extension_is_made_once_and_then_left_alone() -> None:
         }
         assert made.tags is not None
         assert (made.tags["reconciler.id"], made.tags["reconciler.run"]) == (f"edge/hpc-01/{IB}", "r-0001")
+        assert lab.events[0].what is Happening.UNLEASED
         again = await lab.plan()
         assert (symbols(again), again.exit_code) == ([], 0)
         assert lab.runs_of() == [0]

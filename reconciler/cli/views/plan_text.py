@@ -17,6 +17,7 @@ from reconciler.cli.views.words import count, extent, names, numbers, one_line, 
 from reconciler.core.diagnostics import Diagnostic, Severity
 from reconciler.core.ids import ResourceId
 from reconciler.core.kinds import Disruption
+from reconciler.core.observations import Facts
 from reconciler.core.plan import Barrier, HostPlan, Plan, SpecsInfo, Step, Summary, Verb
 from reconciler.engine.decide import UNENDED
 from reconciler.engine.planjson import run_duration
@@ -99,11 +100,20 @@ def group_page(page: Page, group: Group) -> None:
 
 
 def _heading(page: Page, host: HostPlan) -> None:
-    facts = host.facts
-    told = [f"{facts.caption.removeprefix('Microsoft ')} ({facts.build})"] if facts else []
+    told = _about(host.facts) if host.facts else []
     text = " · ".join([*told, *host.lines])
     page.row(At(0, host.name, "bold"), At(max(10, len(host.name) + 2), one_line(text)))
     heading(page, "")
+
+
+def _about(facts: Facts) -> list[str]:
+    """What runs there, and what Azure says of it; a VM that is stopped says little."""
+    system = facts.caption.removeprefix("Microsoft ")
+    told = [f"{system} ({facts.build})" if facts.build else system]
+    if facts.azure is not None:
+        kind = f"scale set of {facts.azure.instances}" if facts.azure.scale_set else "azure-vm"
+        told += [f"{kind} {facts.azure.size}", *([facts.azure.power] if facts.azure.stopped else [])]
+    return [text for text in told if text]
 
 
 def _steps(page: Page, host: HostPlan, alike: Sequence[Alike]) -> None:
