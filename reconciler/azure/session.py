@@ -71,7 +71,7 @@ class ArmSession:
         body = answer.json()
         if not isinstance(body, Mapping):
             raise WireError("Azure's answer about the machine is no object")
-        self._hello = arm_hello({name: value for name, value in body.items() if name != "resources"})
+        self._hello = arm_hello({name: self._hushed(value) for name, value in body.items() if name != "resources"})
         return self._hello
 
     def _refuse(self, answer: Response) -> NoReturn:
@@ -96,7 +96,7 @@ class ArmSession:
                 kept = await self.cache.entries(self.base + first, lambda: self._entries(operation, first))
                 found, info = kept.entries, f"as of {kept.at:%Y-%m-%d %H:%M} UTC"
             else:
-                found = await self._entries(operation, first)
+                found = self._hushed(await self._entries(operation, first))
         except _ArmError as wrong:
             return self._answer(wrong.response)
         return Answer(tuple(rows(entry) for entry in found if _meant(entry, call.where)), info=info)
@@ -195,6 +195,14 @@ class ArmSession:
     def _answer(self, response: Response) -> Answer:
         code, said = response.error
         return Answer((), CallError(visible(code), str(response.status), self._clean(said)), _correlation(response))
+
+    def _hushed(self, value: Any) -> Any:
+        """An answer without secrets in messages: a handler may say back what it was given."""
+        if isinstance(value, list):
+            return [self._hushed(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        return {name: self.secrets.scrub(item) if name == "message" and isinstance(item, str) else self._hushed(item) for name, item in value.items()}
 
     def _clean(self, text: str) -> str:
         return self.secrets.scrub(visible(text))

@@ -9,6 +9,7 @@ import base64
 import html
 import json
 import re
+from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
@@ -34,10 +35,27 @@ class Scrubber:
         self._pattern: re.Pattern[str] | None = None
 
     def add(self, value: str) -> None:
-        self._forms |= forms(value)
-        self._forms |= {form for line in value.splitlines() if len(line.strip()) >= SHORTEST for form in forms(line.strip())}
+        """The whole, its lines, and where it is JSON the texts in it: each may come back alone."""
+        for part in (value, *(line.strip() for line in value.splitlines()), *_texts(value)):
+            self._forms |= forms(part) if len(part) >= SHORTEST else set()
         longest_first = sorted(self._forms, key=lambda form: (-len(form), form))
         self._pattern = re.compile("|".join(re.escape(form) for form in longest_first))
 
     def scrub(self, text: str) -> str:
         return self._pattern.sub(MASK, text) if self._pattern else text
+
+
+def _texts(value: str) -> Iterator[str]:
+    """Texts in an object or list that is written as JSON, however deep."""
+    if value.lstrip()[:1] not in ("{", "["):
+        return
+    try:
+        left = [json.loads(value)]
+    except (ValueError, RecursionError):
+        return
+    while left:
+        found = left.pop()
+        if isinstance(found, str):
+            yield found
+        elif isinstance(found, dict | list):
+            left += found.values() if isinstance(found, dict) else found

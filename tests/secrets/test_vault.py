@@ -134,6 +134,13 @@ async def test_single_lines_of_a_secret_of_many_lines_are_scrubbed(tmp_path: Pat
     assert vault.scrub("line AAAABBBB here") == "line *** here"
 
 
+async def test_texts_within_a_secret_that_is_json_are_scrubbed_each_alone() -> None:
+    vault = Vault({"MAP": '{"account": "plant-7", "deep": [{"key": "c4n4ry"}], "n": 12345, "s": "ab"}', "TORN": '{"key": "torn-canary'})
+    for name in ("MAP", "TORN"):
+        await vault.resolve(Secret("env", name))
+    assert vault.scrub("plant-7 and c4n4ry, 12345 about {") == "*** and ***, 12345 about {"
+
+
 def test_a_fingerprint_matches_its_value_only() -> None:
     stored = fingerprint("value-1", b"0123456789abcdef")
     assert stored.startswith("scrypt:30313233343536373839616263646566:")
