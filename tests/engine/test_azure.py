@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 
 from reconciler.core.kinds import Disruption
 from reconciler.core.plan import Plan, Step
 from reconciler.emulator.arm import building, quotas
-from reconciler.emulator.arm.model import SUBSCRIPTION, Run
+from reconciler.emulator.arm.model import SUBSCRIPTION, RequestFault, Run
 from reconciler.engine.environment import Limits
 from reconciler.engine.events import Happening, RunReport
+from reconciler.engine.planfile import save
+from reconciler.secrets import Vault
 from tests.engine.azurelab import DRIVER, IB, AzureLab, azure_lab, both_planes
 from tests.engine.lab import run, symbols
 
@@ -419,5 +423,70 @@ def test_a_loop_without_a_policy_repeats_no_run() -> None:
         await lab.apply()
         plan = await lab.plan(limits=Limits(max_disruption=Disruption.NONE, only_drift=True, destructive=False))
         assert (symbols(plan), plan.exit_code) == ([f"! {IB}"], 4)
+
+    run(story)
+
+
+def test_a_deallocated_vm_says_nothing_by_winrm_and_its_extensions_still_wait() -> None:
+    async def story() -> None:
+        lab = both_planes("WindowsFeature/Web-Server: {}\n" + DRIVER)
+        building.power(lab.estate, lab.vm(), "deallocated")
+        plan = await lab.plan()
+        assert (symbols(plan), plan.exit_code) == (["? WindowsFeature/Web-Server", f"» {IB}"], 5)
+        report = await lab.apply(plan)
+        assert (report.exit_code, writes(lab)) == (5, [])  # what was not seen weighs more than what waits
+
+    run(story)
+
+
+def test_a_storm_of_429_on_one_vm_costs_the_others_not_one_request() -> None:
+    names = tuple(f"hpc-{n:02}" for n in range(10))
+
+    def asked(lab: AzureLab) -> dict[str, int]:
+        found = Counter(r["host"] for r in lab.estate.log() if r["what"] == "arm")
+        return {name: found[name] for name in names[1:]}
+
+    async def story(*, storm: bool) -> tuple[dict[str, int], float]:
+        lab = azure_lab(names=names)
+        lab.script(*(Run(seconds=15.0) for _ in names))
+        if storm:
+            lab.estate.azure.faults.append(RequestFault(method="PUT", path="*/hpc-00/*", status=429, code="OperationNotAllowed", retry_after=300, times=3))
+        report = await lab.apply()
+        assert report.exit_code == 0
+        return asked(lab), report.seconds
+
+    calm, _ = run(partial(story, storm=False))
+    hit, seconds = run(partial(story, storm=True))
+    assert (hit, seconds > 900) == (calm, True)
+
+
+def test_an_identity_that_may_not_write_is_told_the_action_and_nothing_is_tried_twice() -> None:
+    async def story() -> None:
+        lab = azure_lab()
+        lab.estate.azure.faults.append(RequestFault(method="PUT", status=403, code="AuthorizationFailed", message="no action 'extensions/write'", times=9))
+        report = await lab.apply()
+        told = details(report)
+        assert (report.exit_code, told["code"], told["error id"]) == (1, "AZR113", "AuthorizationFailed")
+        assert "extensions/write" in told["Azure says"]
+        assert len(writes(lab)) == 1
+
+    run(story)
+
+
+def test_a_secret_of_an_extension_stands_nowhere_but_in_the_request() -> None:
+    async def story() -> None:
+        canary = "Y2FuYXJ5LWtleQ"
+        declared = "AzureVmExtension/s: {driver: CustomScriptExtension, protectedSettings: {storageAccountKey: {env: KEY}}}"
+        lab = azure_lab(declared, secrets=Vault(environ={"KEY": canary}))
+        plan = await lab.plan()
+        report = await lab.apply(plan)
+        assert report.exit_code == 0
+        assert lab.vm().extensions["s"].protected
+        told = save(plan, lab.desired) + repr(plan) + repr(report) + repr(lab.events) + repr(list(lab.estate.log())) + repr(lab.vm().extensions["s"].tags)
+        assert canary not in told
+        assert (await lab.plan()).exit_code == 0
+        lab.secrets = Vault(environ={"KEY": "another"})
+        changed = only(await lab.plan())
+        assert (changed.symbol, [c.path for c in changed.changes]) == ("~", ["protectedSettings"])
 
     run(story)
