@@ -48,8 +48,6 @@ def sent() -> Iterator[ArmCall]:
         changes: Changes[Any] = Changes((Change("instances", None, "all", Cause.CHANGE),))
         there = {"instances": Reached.of(("0",), ("1",), {}, ()), "tags": {"a": "b"}, "forceUpdateTag": None, "attempts": 0}
         now = KIND.state.model_construct(**{**WHOLE, **there})
-            **{**WHOLE, "instances": Reached.of(("0",), ("1",), {}, ()), "tags": {"a": "b"}, "forceUpdateTag": None, "attempts": 0}
-        )
         actions = [*KIND.converge(want, None, Changes(), facts), *KIND.converge(want, now, changes, facts)]
         yield from (call for action in actions for call in action.calls if isinstance(call, ArmCall))
         assert KIND.tag is not None
