@@ -490,3 +490,13 @@ def test_a_secret_of_an_extension_stands_nowhere_but_in_the_request() -> None:
         assert (changed.symbol, [c.path for c in changed.changes]) == ("~", ["protectedSettings"])
 
     run(story)
+
+
+def test_the_drivers_log_is_read_on_the_vm_where_there_is_a_line_to_it() -> None:
+    async def story() -> None:
+        lab = both_planes(DRIVER)
+        lab.script(100)
+        told = details(await lab.apply())
+        assert (told["code"], "Exit code: 100" in told["evidence"]) == ("AZR100", True)
+
+    run(story)

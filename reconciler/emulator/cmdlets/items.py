@@ -162,6 +162,27 @@ def _child_files(machine: Machine, bound: Bound, path: str, globbing: bool) -> l
     return [file_row(e) for e in kept if pattern is None or fnmatchcase(e.name.casefold(), pattern.casefold())]
 
 
+@cmdlet("Get-Content", "windows-cmdlets Get-Content; which errors a folder or a locked file gives is unverified")
+def get_content(machine: Machine, bound: Bound) -> Iterator[str]:
+    """Lines of text files; here wildcards count in every part of a path, as they do on Windows."""
+    for path, globbing in paths(bound):
+        found = matching(machine, path) if globbing and wildcard(path) else entries(machine, path, globbing)
+        if not found and not (globbing and wildcard(path)):
+            bound.fail(missing(machine, path))
+        lines = [line for entry in found if not entry.folder for line in (entry.content or "").splitlines()]
+        yield from lines[-int(bound["Tail"]) :] if "Tail" in bound else lines
+
+
+def matching(machine: Machine, path: str) -> list[FileEntry]:
+    """The files whose path matches part by part."""
+    parts = file_path(path).casefold().split("\\")
+    plain = next(n for n, part in enumerate(parts) if wildcard(part))
+    root = machine.files.find("\\".join(parts[:plain]))
+    found = machine.files.below(root.path) if root is not None else ()
+    names = [(entry, entry.path.casefold().split("\\")) for entry in found]
+    return [entry for entry, name in names if len(name) == len(parts) and all(fnmatchcase(a, b) for a, b in zip(name, parts, strict=True))]
+
+
 @cmdlet("Get-ItemProperty", "windows-outputs Get-ItemProperty; an absent value by name is unverified")
 def get_property(machine: Machine, bound: Bound) -> Iterator[dict[str, Any]]:
     for path, globbing in paths(bound):
