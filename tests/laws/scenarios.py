@@ -332,7 +332,7 @@ VMS = (
                 ("+ VirtualSwitch/ot", "~ DhcpServer", "+ DhcpScope/ot", f"-/+ {VM}"),
                 crash=True,
             ),
-            Stage("no longer declared", NETWORK, ("- DhcpScope/ot", f"- {VM}", "~ DhcpServer", "- VirtualSwitch/ot")),
+            Stage("no longer declared", NETWORK, (f"- {VM}", "- DhcpScope/ot", "~ DhcpServer", "- VirtualSwitch/ot")),
         ),
     ),
     Scenario(
