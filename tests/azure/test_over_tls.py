@@ -2,7 +2,7 @@
 
 `tests/interop/azure_calls.json` has what the SDK sent (`make interop` holds it to that). Named differences: we greet with the VM first; after a
 write to a scale set's model we look at the list of its extensions, which the next look asks anyway, where the SDK gets the one; how often
-operations are polled is the engine's business.
+operations are polled is the engine's business. What the engine adds to the bodies is the last test's.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from reconciler.emulator.estate import Estate
 from reconciler.secrets import Vault
 from tests.emulator.arm.azure import DRIVER, body
 from tests.emulator.arm.calls import calls
+from tests.engine.azurelab import azure_lab
+from tests.engine.lab import run, symbols
 
 KEPT: dict[str, list[str]] = json.loads((Path(__file__).parents[1] / "interop" / "azure_calls.json").read_text(encoding="utf-8"))
 MINUTE = timedelta(minutes=1)
@@ -150,3 +152,25 @@ async def test_an_identity_that_is_not_there_is_told_by_its_word(environment: py
         reach = AzureConnections(Vault(), served.estate.clock)
         with pytest.raises(NoToken, match="managedIdentity: "):
             await reach.tokens(azure).bearer()
+
+
+def test_what_the_engine_sends_differs_from_that_by_contract_alone() -> None:
+    """The record's three tags in every body, `settings` always, our spelling of forceUpdateTag; no request for a no-op, one delete."""
+
+    async def story() -> None:
+        lab = azure_lab("AzureVmExtension/ib: {driver: InfiniBandDriverWindows, version: 1.2}")
+        lab.script(240, 0)
+        assert (await lab.apply()).exit_code == 0
+        assert symbols(await lab.plan()) == []
+        lab.redeclare("{}")
+        assert (await lab.apply()).exit_code == 0
+        sent = [record for record in lab.estate.log() if record["what"] == "arm" and record["method"] != "GET"]
+        assert [(one["method"], one["api"], one["path"].rpartition("/")[2]) for one in sent] == [
+            (what, "2024-11-01", "ib") for what in ("PUT", "PUT", "DELETE")
+        ]
+        first, again = (one["body"] for one in sent[:2])
+        assert first == body() | {"tags": first["tags"], "properties": DRIVER | {"settings": {}}}
+        assert again == first | {"properties": first["properties"] | {"forceUpdateTag": ":1"}}
+        assert set(first["tags"]) == {"reconciler.id", "reconciler.spec", "reconciler.run"}
+
+    run(story)
