@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 
 import pytest
 
@@ -153,5 +153,5 @@ def test_with_its_role_alone_a_scale_set_is_kept_and_without_any_one_action_it_i
     need = needed_of_a_set()
     assert run(lambda: set_story(*need.actions)) == [0, 0]
     optional = {f"{SET}/extensions/delete", *SAID_OF_SETS}
-    missed = {action for action in need.actions if run(lambda action=action: set_story(*(one for one in need.actions if one != action))) == [0, 0]}
+    missed = {action for action in need.actions if run(partial(set_story, *(one for one in need.actions if one != action))) == [0, 0]}
     assert missed <= optional, missed
