@@ -52,6 +52,14 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class Printed:
+    """Text that ends in the print of a secret field: a part of its salted hash, put in when the request is sent."""
+
+    text: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
 class Later:
     """A value that is only known after apply: `field` of the state of `resource`."""
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from reconciler.core.calls import Argv, Later, Out, Secret
+from reconciler.core.calls import Argv, Later, Out, Printed, Secret
 from reconciler.core.errors import Defect
 
 AS_IS = frozenset((str, int, bool, float, type(None)))  # most of what there is
@@ -53,6 +53,8 @@ def plain(value: Any) -> Any:  # noqa: C901 - one case a type
             return {"$later": [value.resource, value.field]}
         case Out():
             return {"$out": [value.call, value.property]}
+        case Printed():
+            return {"$print": [value.text, value.field]}
         case Argv():
             return {"$argv": list(value.words)}
     raise Defect(f"{type(value).__name__} has no canonical form")

@@ -116,6 +116,7 @@ class Present(Generic[T]):
     `tainted`: only a replace helps, and why. `reboot`: what is seen takes effect after a restart, and why.
     `busy`: the service is at work on it, and at what. `terminal`: it failed, and doing the same again would give the same.
     `tagged`: our record, where it lies on the resource. `recordless`: no record of it can be kept anywhere.
+    `prints`: where there is no record, the prints of secret fields that stand in the resource itself.
     `awaits`: which status asked for the restart; once a restart was made for it, no other is.
     """
 
@@ -128,6 +129,7 @@ class Present(Generic[T]):
     tagged: Tagged | None = None
     recordless: bool = False
     awaits: str = ""
+    prints: Mapping[str, str] = field(default_factory=lambda: NONE_UNSEEN)
 
 
 @dataclass(frozen=True, slots=True)

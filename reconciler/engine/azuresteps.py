@@ -25,7 +25,7 @@ from reconciler.engine.jobs import job_id
 from reconciler.engine.perform import known, until
 from reconciler.engine.planning import look_at
 from reconciler.engine.sessions import Session, StepFailed, Stopped, said
-from reconciler.engine.tags import forgotten, restarted, stamped
+from reconciler.engine.tags import forgotten, printed, restarted, stamped
 from reconciler.engine.vocabulary import RESTART_VM
 
 POLL = 10.0  # seconds between two looks at an operation: 6 of the 15 a minute that a VM is given (azure-extensions 1.7)
@@ -59,7 +59,8 @@ async def perform(session: Session, step: Step) -> None:
 def _stamped(session: Session, step: Step, call: ArmCall) -> ArmCall:
     if step.desired is None:
         return call
-    return stamped(call, session.desired.fleet.name, step.desired, session.desired.hashes.get(step.id, {}), session.plan)
+    hashes = session.desired.hashes.get(step.id, {})
+    return printed(stamped(call, session.desired.fleet.name, step.desired, hashes, session.plan), hashes)
 
 
 def _given(session: Session, step: Step) -> None:

@@ -18,7 +18,7 @@ from reconciler.core.collecting import uncollected
 from reconciler.core.diagnostics import Diagnostic, Severity
 from reconciler.core.errors import SecretUnavailable, TransportError, WrongMachine
 from reconciler.core.ids import ResourceId
-from reconciler.core.observations import CapabilityState, Facts
+from reconciler.core.observations import CapabilityState, Facts, Unseen
 from reconciler.core.plan import HostPlan, Plan, Sight, Verb
 from reconciler.core.resources import Host, Resource
 from reconciler.core.snapshot import Snapshot, call_key
@@ -30,7 +30,7 @@ from reconciler.engine.diff import DIFFERS, SAME, UNAVAILABLE
 from reconciler.engine.environment import Environment, Request, Scope
 from reconciler.engine.identity import verify
 from reconciler.engine.judge import UNJUDGED
-from reconciler.engine.ledger import Record, salt
+from reconciler.engine.ledger import salt
 from reconciler.engine.link import Linked
 from reconciler.engine.planes import connected
 from reconciler.engine.shapes import shape
@@ -99,7 +99,7 @@ def _with_needs(resources: Sequence[Resource], asked: set[str]) -> frozenset[Res
     return frozenset(chosen)
 
 
-async def with_secrets(desired: Desired, facts: Facts, records: Mapping[ResourceId, Record], env: Environment) -> Desired:
+async def with_secrets(desired: Desired, view: HostView, env: Environment) -> Desired:
     """Compare WRITE_ONLY values with the record by salted scrypt. The values themselves go nowhere."""
     verdicts: dict[ResourceId, dict[str, str]] = {}
     hashes: dict[ResourceId, dict[str, str]] = {}
@@ -114,11 +114,20 @@ async def with_secrets(desired: Desired, facts: Facts, records: Mapping[Resource
             except SecretUnavailable as unavailable:
                 missing[resource.id] = str(unavailable)
                 continue
-            made = fingerprint(value, salt(_machine(desired, facts, resource), desired.fleet.name, resource.id, mark.name))
-            before = (records[resource.id].spec.get(mark.name) or {}).get("$scrypt") if resource.id in records else None
+            made = fingerprint(value, salt(_machine(desired, view.facts, resource), desired.fleet.name, resource.id, mark.name))
+            before = _print_of(view, resource, mark.name)
             hashes.setdefault(resource.id, {})[mark.name] = made
             verdicts.setdefault(resource.id, {})[mark.name] = UNAVAILABLE if not before else SAME if matches(before, made) else DIFFERS
     return replace(desired, secrets=verdicts, hashes=hashes, missing=missing)
+
+
+def _print_of(view: HostView, resource: Resource, field: str) -> str | None:
+    """What the record knows of a secret, or the resource itself where it has no record."""
+    if resource.id in view.records.by_id:
+        return (view.records.by_id[resource.id].spec.get(field) or {}).get("$scrypt")
+    looked = view.kinds.get(resource.kind)
+    present = None if looked is None or isinstance(looked, Unseen) else looked.get(resource.key)
+    return present.prints.get(field) if present is not None else None
 
 
 def _machine(desired: Desired, facts: Facts, resource: Resource) -> str:
@@ -151,7 +160,7 @@ async def look_at(
         view = await look(reader, desired.host, desired.registry, desired.resources, env.clock, env.deadline, desired.fleet.name)
         silent = ", ".join(sorted(name for name, state in view.capabilities.items() if state is CapabilityState.SILENT))
         if not waits or not silent or Plane.HOST in view.dark or env.clock.now() >= settled:
-            return await with_secrets(desired, view.facts, view.records.by_id, env), view
+            return await with_secrets(desired, view, env), view
         settling(silent)
         await env.clock.sleep_until(env.clock.now() + BETWEEN)
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.core.calls import ArmCall
+from reconciler.core.calls import ArmCall, Printed
 from reconciler.core.canonical import digest, plain
 from reconciler.core.ids import Key, ResourceId
 from reconciler.core.observations import Tagged
@@ -77,6 +77,17 @@ def stamped(call: ArmCall, fleet: str, resource: Resource, hashes: Mapping[str, 
         return call
     tags = {**call.body["tags"], ID: f"{fleet}/{resource.id}", SPEC: spelled(resource, hashes), RUN: run}
     return ArmCall(call.operation, call.path, call.query, {**call.body, "tags": tags}, call.where, call.seconds)
+
+
+def printed(call: ArmCall, hashes: Mapping[str, str]) -> ArmCall:
+    """The request with the prints of its secrets put in."""
+    return ArmCall(call.operation, call.path, call.query, _printed(call.body, hashes), call.where, call.seconds)
+
+
+def _printed(value: Any, hashes: Mapping[str, str]) -> Any:
+    if isinstance(value, Printed):
+        return value.text + cut(hashes.get(value.field, ""))
+    return {name: _printed(item, hashes) for name, item in value.items()} if isinstance(value, Mapping) else value
 
 
 def forgotten(tags: Mapping[str, str]) -> dict[str, str]:

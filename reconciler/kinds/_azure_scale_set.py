@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from reconciler.core.calls import Answer, Arm, Row
+from reconciler.core.calls import Answer, Arm, Printed, Row
 from reconciler.core.changes import Changes
 from reconciler.core.fieldtypes import SeenName
 from reconciler.core.ids import Key
@@ -20,7 +20,7 @@ from reconciler.core.kinds import Action, Disruption, span
 from reconciler.core.observations import Ask, Facts, Present
 from reconciler.kinds._azure_drivers import within
 from reconciler.kinds._azure_extension_look import DONE, ENDED_BADLY, Run, last_run, state_of, thawed
-from reconciler.kinds._azure_extension_spec import AzureVmExtension, AzureVmExtensionState, Reached
+from reconciler.kinds._azure_extension_spec import AzureVmExtension, AzureVmExtensionState, Reached, read_tag
 from reconciler.kinds._azure_outcomes import Outcome, exit_code, outcome, terminal
 
 NAME = ("vmssExtensionName",)
@@ -60,12 +60,14 @@ def _one(row: Row, instances: Sequence[Row]) -> tuple[Key, Present[AzureVmExtens
     worst = next(iter(runs.values()), Run())
     code = exit_code(worst.message, worst.code) if runs else None
     seen = state_of(name, properties, {}, worst, state, installed=not reached.failed, waits=False, code=code)
+    print_ = read_tag(properties.maybe("forceUpdateTag"))[2]
     stops = outcome(str(properties["type"]), code, failed=True) is Outcome.STOP
     return Key(name.casefold()), Present(
         seen.model_copy(update={"instances": reached}),
         busy=None if state.casefold() in (*DONE, *ENDED_BADLY) else state or "unknown",
         terminal=terminal(code, f"{name} on instance {next(iter(reached.failed))}") if reached.failed and stops else None,
         recordless=True,
+        prints={"protectedSettings": print_} if print_ else {},
     )
 
 
@@ -116,6 +118,8 @@ def converge(
     """The model, then the instances. Which there are is seen with the model: those of a new extension follow in the next round."""
     anew = now is None or any(change.field != "instances" for change in changes.items)
     if anew:
+        if want.protectedSettings is not None:
+            properties = {**properties, "forceUpdateTag": _signed(properties.get("forceUpdateTag"))}
         after = {"provisionAfterExtensions": [str(name) for name in want.after]} if want.after else {}
         yield Action(
             "put",
@@ -128,6 +132,12 @@ def converge(
         )
     if now is not None and facts.azure is not None and facts.azure.upgrade == "Manual":
         yield from _batches(want, now.instances, anew=anew)
+
+
+def _signed(tag: str | None) -> Printed:
+    """A set has no tags: the print of its secret is the last part of forceUpdateTag."""
+    rerun, attempts, _ = read_tag(tag)
+    return Printed(f"{rerun or ''}:{attempts}:", "protectedSettings")
 
 
 def _whole(want: AzureVmExtension, facts: Facts) -> timedelta:

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from reconciler.core.calls import Arm, ArmCall, Later, Secret
+from reconciler.core.calls import Arm, ArmCall, Later, Printed, Secret
 from reconciler.core.errors import Defect
 from reconciler.core.resources import Azure
 
@@ -176,7 +176,7 @@ def _value(path: str, one: BodyField, value: Any, api_version: str) -> Iterator[
         yield f"{path} came with api-version {one.since}, and {api_version} is used"
     if _holds_secret(value) and not one.secret:
         yield f"{path} would hold a secret, and anybody who may read the resource reads it"
-    if value is None or isinstance(value, Later | Secret):
+    if value is None or isinstance(value, Later | Printed | Secret):
         return
     if not isinstance(value, TYPES[one.type]):
         yield f"{path} wants a {one.type}, not {type(value).__name__}"
@@ -200,7 +200,7 @@ def resolved(value: Any, values: Mapping[Secret, str]) -> Any:
         return {name: _opened(name, item, values) for name, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
         return [resolved(item, values) for item in value]
-    if isinstance(value, Later):
+    if isinstance(value, Later | Printed):
         raise Defect("a value that is only known later was to be sent")
     return value
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import re
+from dataclasses import replace
 from typing import Any
 
 from reconciler.core.plan import Plan, Step
 from reconciler.emulator.arm import building
 from reconciler.emulator.arm.model import Run
+from reconciler.emulator.controller import Exchange, Point
 from reconciler.engine.environment import Limits
+from reconciler.secrets import Vault
 from tests.engine.azurelab import IB, AzureLab, set_host, set_lab
 from tests.engine.lab import FLEET, linked, run, symbols
 
@@ -134,3 +139,39 @@ def test_another_handler_takes_leave_for_it_may_be_somebody_elses() -> None:
         assert (await lab.plan()).exit_code == 0
 
     run(story)
+
+
+def test_a_changed_secret_of_a_set_is_told_by_the_print_in_its_tag() -> None:
+    async def story() -> None:
+        declared = "AzureVmExtension/ib: {driver: CustomScriptExtension, protectedSettings: {storageAccountKey: {env: KEY}}}"
+        lab = set_lab(declared, count=2, secrets=Vault(environ={"KEY": "Y2FuYXJ5"}))
+        assert (await lab.apply()).exit_code == 0
+        tag = next(iter(lab.estate.azure.sets.values())).extensions["ib"].properties["forceUpdateTag"]
+        assert re.fullmatch(":0:[0-9a-f]{16}", tag)
+        after = await lab.plan()
+        assert (symbols(after), after.exit_code) == ([], 0)
+        lab.secrets = Vault(environ={"KEY": "another"})
+        plan = await lab.plan()
+        assert [c.path for c in only(plan).changes] == ["protectedSettings"]
+        assert (await lab.apply(plan)).exit_code == 0
+        assert (await lab.plan()).exit_code == 0
+
+    run(story)
+
+
+def test_a_controller_that_is_killed_among_batches_leaves_what_the_next_one_finishes() -> None:
+    lab = set_lab(FIVES.replace("5", "1"), count=3)
+    building.script(lab.estate, "*", "*", *(Run(seconds=15.0) for _ in range(3)))
+    copies: list[AzureLab] = []
+
+    def snap(exchange: Exchange, point: Point) -> None:
+        if point is Point.EXECUTED and "POST" in exchange.what:
+            copies.append(replace(lab, estate=copy.deepcopy(lab.estate), events=[], cut=None))
+
+    lab.cut = snap
+    assert run(lab.apply).exit_code == 0
+    assert len(copies) == 3
+    for here in copies:
+        assert run(here.apply).exit_code == 0
+        assert upgrades(here) == [["0"], ["1"], ["2"]]
+        assert run(here.plan).exit_code == 0
