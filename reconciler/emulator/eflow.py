@@ -11,6 +11,8 @@ MODULE = "C:\\Program Files\\WindowsPowerShell\\Modules\\AzureEFLOW\\AzureEFLOW.
 UNINSTALL = "HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Uninstall"
 AGENT_KEY = "HKLM\\SOFTWARE\\Microsoft\\WssdAgent\\v0.10.8-alpha.10"
 DISK = "AzureIoTEdgeForLinux-v1-EFLOW.vhdx"
+PUBLISHER = "8F1B0C5A2D7E49361A5C3F0E7B92D4865C0A1E37"  # made up
+PUBLISHER_NAME = "CN=Microsoft Corporation, O=Microsoft Corporation, L=Redmond, S=Washington, C=US"
 
 
 @dataclass(slots=True)

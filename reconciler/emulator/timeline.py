@@ -18,6 +18,9 @@ from reconciler.emulator.vnic import appear, give_back
 DEFAULT_SWITCH = "c08cb7b8-9b3c-408e-8e30-5e16a3aeb444"  # windows-outputs Get-HnsNetwork: unverified
 PENDING_KEY = "HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Component Based Servicing\\RebootPending"
 
+# Worked off, and so gone, at the next start (MoveFileEx, MOVEFILE_DELAY_UNTIL_REBOOT, as Microsoft documents it).
+FILES_WAIT = ("HKLM\\SYSTEM\\CurrentControlSet\\Control\\Session Manager", "PendingFileRenameOperations")
+
 
 def settle(machine: Machine, at: datetime) -> None:
     """Brings the machine up to `at`; what was due until then has happened, in its order. Time never goes back."""
@@ -79,6 +82,7 @@ def restart(machine: Machine, delay: float = 0) -> datetime:
     _rename(machine)
     machine.servicing_pending = False
     machine.registry.delete(PENDING_KEY)
+    machine.registry.drop(*FILES_WAIT)
     _start_services(machine)
     _start_guests(machine)
     return machine.down_until

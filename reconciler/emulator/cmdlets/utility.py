@@ -7,9 +7,10 @@ from typing import Any
 
 from reconciler.emulator.cmdlets import Bound, cmdlet
 from reconciler.emulator.cmdlets.items import entries
+from reconciler.emulator.eflow import MODULE, PUBLISHER, PUBLISHER_NAME
 from reconciler.emulator.errors import CmdletError
 from reconciler.emulator.machine import Machine
-from reconciler.emulator.stores import parent
+from reconciler.emulator.stores import FileEntry, parent
 
 RATE = 12 << 20  # bytes a second of a download
 WEB_EXCEPTION = "System.Net.WebException"
@@ -54,7 +55,7 @@ def web_request(machine: Machine, bound: Bound) -> Iterator[dict[str, Any]]:
         yield {"StatusCode": 200, "StatusDescription": "OK", "RawContentLength": file.size}
 
 
-@cmdlet("Get-AuthenticodeSignature", "windows-outputs Get-AuthenticodeSignature")
+@cmdlet("Get-AuthenticodeSignature", "windows-outputs Get-AuthenticodeSignature; which certificate signs EFLOW is unverified")
 def get_signature(machine: Machine, bound: Bound) -> Iterator[dict[str, Any]]:
     literal = "LiteralPath" in bound
     for path in bound["LiteralPath"] if literal else bound.get("FilePath", []):
@@ -62,13 +63,20 @@ def get_signature(machine: Machine, bound: Bound) -> Iterator[dict[str, Any]]:
         if not found:
             bound.fail(CmdletError("SignatureCommandsBaseFileNotFound", "ObjectNotFound", machine.text("path", name=path)))
         for entry in found:
-            known = any(f.sha256.upper() == entry.sha256.upper() for f in machine.site.web.values())
+            signer = _signer(machine, entry)
             yield {
                 "Path": entry.path,
-                "Status": "Valid" if known else "NotSigned",
-                "StatusMessage": "Signature verified." if known else "The file is not digitally signed.",
-                "SignatureType": "Authenticode" if known else "None",
+                "Status": "Valid" if signer else "NotSigned",
+                "StatusMessage": "Signature verified." if signer else "The file is not digitally signed.",
+                "SignatureType": "Authenticode" if signer else "None",
                 "IsOSBinary": False,
-                "SignerCertificate": None,
+                "SignerCertificate": signer,
                 "TimeStamperCertificate": None,
             }
+
+
+def _signer(machine: Machine, entry: FileEntry) -> dict[str, Any] | None:
+    """Packages of the emulated web are signed, and the module that EFLOW's lays down (eflow-domain 1.2: its trust chain must validate)."""
+    packed = any(file.sha256.upper() == entry.sha256.upper() for file in machine.site.web.values())
+    module = entry.path.casefold() == MODULE.casefold() and machine.eflow.installed
+    return {"Thumbprint": PUBLISHER, "Subject": PUBLISHER_NAME} if packed or module else None

@@ -1,4 +1,9 @@
-"""The questions of a doctor: tables of WMI, and what a session is asked in one batch. Nothing here writes, nothing carries a secret."""
+"""The questions of a doctor: tables of WMI, and what a session is asked in one batch. Nothing here writes, nothing carries a secret.
+
+Sources: eflow-domain 1.3 (module, disk, uninstall entry), 6 (services and libraries of the interfaces), 8 (restarts that wait); windows-outputs
+Get-AuthenticodeSignature. Stores of certificates lie in the registry as Microsoft's "System Store Locations" says; that each certificate is
+a key named by its thumbprint, and where the library for saved states lies, is unverified.
+"""
 
 from __future__ import annotations
 
@@ -29,15 +34,37 @@ TABLES: tuple[tuple[str, str, str, tuple[str, ...], str], ...] = (
 )
 
 TEST_PATH = Cmdlet("Test-Path", ("LiteralPath",))
-GET_PROPERTY = Cmdlet("Get-ItemProperty", ("LiteralPath",))
-GET_CHILDREN = Cmdlet("Get-ChildItem", ("LiteralPath",))
-WORDS = (TEST_PATH, GET_PROPERTY, GET_CHILDREN)
+GET_PROPERTY = Cmdlet("Get-ItemProperty", ("LiteralPath", "Path", "Name"))
+GET_CHILDREN = Cmdlet("Get-ChildItem", ("LiteralPath", "Path"))
+GET_SIGNATURE = Cmdlet("Get-AuthenticodeSignature", ("LiteralPath",))
+WORDS = (TEST_PATH, GET_PROPERTY, GET_CHILDREN, GET_SIGNATURE)
+NO_KEY = "PathNotFound"
+
 CURRENT = "HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion"
+CONTROL = "HKLM:\\SYSTEM\\CurrentControlSet\\Control"
 REBOOTS = {
     "Component Based Servicing": TEST_PATH(LiteralPath=f"{CURRENT}\\Component Based Servicing\\RebootPending"),
     "Windows Update": TEST_PATH(LiteralPath=f"{CURRENT}\\WindowsUpdate\\Auto Update\\RebootRequired"),
 }
+ROLES_WAIT = GET_PROPERTY(LiteralPath="HKLM:\\SOFTWARE\\Microsoft\\ServerManager\\ServicingStorage\\ServerComponentCache", select=("RestartRequired",))
+FILES_WAIT = GET_PROPERTY(LiteralPath=f"{CONTROL}\\Session Manager", select=("PendingFileRenameOperations",))
+NAMES = tuple(GET_PROPERTY(LiteralPath=f"{CONTROL}\\ComputerName\\{which}", select=("ComputerName",)) for which in ("ActiveComputerName", "ComputerName"))
 POLICY = GET_PROPERTY(LiteralPath="HKLM:\\SOFTWARE\\Policies\\Microsoft\\Windows\\PowerShell", select=("ExecutionPolicy", "EnableScripts"))
+TRUSTED = tuple(
+    GET_CHILDREN(LiteralPath=f"HKLM:\\SOFTWARE\\{of}Microsoft\\SystemCertificates\\TrustedPublisher\\Certificates", select=("PSChildName",))
+    for of in ("", "Policies\\")
+)
+SIGNED = GET_SIGNATURE(
+    LiteralPath=("C:\\Program Files\\WindowsPowerShell\\Modules\\AzureEFLOW\\AzureEFLOW.psm1",),
+    select=("Status", ("SignerCertificate", ("Thumbprint", "Subject"))),
+)
+# By name, and by pattern: one malformed value of a foreign product fails a read of all.
+PRODUCTS = GET_PROPERTY(Path=f"{CURRENT}\\Uninstall\\*", Name=("DisplayName*", "DisplayVersion*"), select=("DisplayName", "DisplayVersion"))
+EFLOW_DISKS = GET_CHILDREN(Path="C:\\Program Files\\Azure IoT Edge\\*EFLOW.vhdx", select=("FullName", "Length"))
+LIBRARIES = {
+    "VHD": TEST_PATH(LiteralPath="C:\\Windows\\System32\\virtdisk.dll"),
+    "saved state": TEST_PATH(LiteralPath="C:\\Windows\\System32\\vmsavedstatedumpprovider.dll"),
+}
 FLEETS = GET_CHILDREN(LiteralPath="HKLM:\\SOFTWARE\\reconciler\\fleets", select=("PSChildName",))
 CAPABILITIES = (HYPER_V, WINNAT, DHCP_SERVER, AZURE_EFLOW)
 DEADLINE = timedelta(seconds=90)
@@ -71,4 +98,5 @@ async def ask_session(reader: Reader, seen: Seen) -> None:
 
 def questions(facts: Facts) -> Sequence[AnyCall]:
     proofs = [ask.call for capability in CAPABILITIES for ask in capability.ask(facts)]
-    return [*proofs, *REBOOTS.values(), POLICY, FLEETS]
+    restarts = (*REBOOTS.values(), ROLES_WAIT, FILES_WAIT, *NAMES)
+    return [*proofs, *restarts, POLICY, *TRUSTED, SIGNED, PRODUCTS, EFLOW_DISKS, *LIBRARIES.values(), FLEETS]

@@ -1,4 +1,4 @@
-"""Checks of what a session meets: quotas, PowerShell, identity, policies, what we and others left there. Pure.
+"""Checks of what a session meets: quotas, PowerShell, identity, logging, what we and others left there. Pure.
 
 Where there is no session they say why, and identity comes from WMI.
 """
@@ -10,19 +10,17 @@ from collections.abc import Callable, Iterator
 
 from reconciler.core.checkup import Finding, fail, left, ok, warn
 from reconciler.core.errors import ReconcilerError
-from reconciler.core.observations import CapabilityState
 from reconciler.core.transport import Hello, Job
 from reconciler.hosts.cim import number, one
-from reconciler.hosts.doctor.ask import CAPABILITIES, FLEETS, POLICY, REBOOTS
+from reconciler.hosts.doctor.ask import FLEETS, NO_KEY
 from reconciler.hosts.doctor.on_line import code_of, said
+from reconciler.hosts.doctor.on_software import modules, policy, reboot
 from reconciler.hosts.doctor.seen import Seen
 from reconciler.hosts.winrm.errors import BootFailed, Forbidden, NoPowerShell, Quota
 from reconciler.wire.powershell import sha256
 
 LOGS = {"ModuleLogging": "module logging", "ScriptBlockLogging": "script-block logging", "Transcription": "transcription"}
 LEAST = {"Winrs/MaxShellsPerUser": (2, "shells a user"), "Winrs/MaxMemoryPerShellMB": (512, "MB a shell"), "MaxEnvelopeSizekb": (150, "KB an envelope")}
-STRICT = ("allsigned", "restricted")
-NO_KEY = "PathNotFound"
 INVOKER = f"our script has the SHA-256 {sha256()}"
 
 
@@ -99,24 +97,6 @@ def _who_by_wmi(seen: Seen) -> Iterator[Finding]:
             yield fail("who", f"this machine is called {called}, and {seen.host.expected_name.upper()} was declared", "mend DNS or spec.address", "HST030")
 
 
-def policy(seen: Seen) -> Iterator[Finding]:
-    """Sessions start with RemoteSigned; a group policy overrules it for what cmdlets load."""
-    answer = seen.answer(POLICY)
-    if answer is None:
-        return
-    if answer.error is not None and not answer.error.is_(NO_KEY):
-        yield warn("policy", f"the execution policy cannot be read: {answer.error.message or answer.error.id}")
-        return
-    found = next(iter(answer.objects), None)
-    value = str(found.maybe("ExecutionPolicy") or "") if found is not None else ""
-    if found is not None and found.maybe("EnableScripts") == 0:
-        value = "Restricted"
-    if value.casefold() in STRICT:
-        yield warn("policy", f"execution policy {value} by group policy", "Deploy-Eflow may stop at a prompt: import the publisher, or ask for a change")
-    else:
-        yield ok("policy", f"execution policy {value} by group policy" if value else "no group policy on scripts")
-
-
 def logging(seen: Seen) -> Iterator[Finding]:
     if seen.hello is None or seen.stranger is not None:
         return
@@ -167,47 +147,6 @@ def jobs(seen: Seen) -> Iterator[Finding]:
 
 def _job(job: Job) -> str:
     return f"{job.action} of {job.resource} {'failed' if job.bad else job.phase}"
-
-
-def modules(seen: Seen) -> Iterator[Finding]:
-    """Each proved by a question that fails where the role or module is not usable."""
-    states = dict(_capabilities(seen))
-    if not states:
-        return
-    named = {state: [name for name, is_ in states.items() if is_ is state] for state in CapabilityState}
-    text = ", ".join(named[CapabilityState.HAS]) or "none"
-    for state, words in ((CapabilityState.LACKS, "not there"), (CapabilityState.PENDING_RESTART, "after a restart"), (CapabilityState.SILENT, "no answer")):
-        text += f"; {words}: {', '.join(named[state])}" if named[state] else ""
-    if named[CapabilityState.SILENT]:
-        yield warn("modules", text, "what gives no answer is installed and not running, or refuses this account: what needs it is not seen")
-    elif named[CapabilityState.PENDING_RESTART]:
-        yield warn("modules", text, "apply restarts the host where something declared needs it")
-    else:
-        yield ok("modules", text)
-
-
-def _capabilities(seen: Seen) -> Iterator[tuple[str, CapabilityState]]:
-    if seen.hello is None:
-        return
-    facts = seen.hello.facts
-    for capability in CAPABILITIES:
-        answers = [seen.answer(ask.call) for ask in capability.ask(facts)]
-        if all(answer is not None for answer in answers):
-            yield capability.name, capability.read([answer for answer in answers if answer is not None], facts)
-
-
-def reboot(seen: Seen) -> Iterator[Finding]:
-    answers = {source: seen.answer(call) for source, call in REBOOTS.items()}
-    if any(answer is None for answer in answers.values()):
-        return
-    pending = [source for source, answer in answers.items() if answer is not None and True in answer.objects]
-    unread = [source for source, answer in answers.items() if answer is not None and answer.error is not None]
-    if pending:
-        yield warn("reboot", f"pending already ({', '.join(pending)}): our next one takes it along")
-    elif unread:
-        yield warn("reboot", f"whether one is pending cannot be read ({', '.join(unread)})")
-    else:
-        yield ok("reboot", "none pending")
 
 
 CHECKS: tuple[Callable[[Seen], Iterator[Finding]], ...] = (limits, shell, who, policy, logging, lease, records, jobs, modules, reboot)

@@ -16,9 +16,12 @@ import pytest
 from reconciler.core.calls import Secret
 from reconciler.core.checkup import Checkup, Finding, State
 from reconciler.core.resources import Connection, Host
+from reconciler.emulator import eflowmsi
+from reconciler.emulator.eflow import PUBLISHER
 from reconciler.emulator.faults import Fault
-from reconciler.emulator.parts import Nat, VirtualMachine, VmSwitch
+from reconciler.emulator.parts import Nat, Service, VirtualMachine, VmSwitch
 from reconciler.emulator.sockets import certificates as made
+from reconciler.emulator.timeline import FILES_WAIT, restart
 from reconciler.emulator.winrm import Quotas, Settings
 from reconciler.emulator.winrm.troubles import Trouble, What
 from reconciler.engine.identity import verify
@@ -288,6 +291,82 @@ async def test_what_a_run_would_meet_is_said_before() -> None:
         assert "also of other" in told["records"].text
         assert told["disk"].state is State.WARN
         assert [told[name].state for name in ("policy", "reboot", "records")] == [State.WARN] * 3
+
+
+PUBLISHERS = "HKLM\\SOFTWARE\\Microsoft\\SystemCertificates\\TrustedPublisher\\Certificates"
+
+
+def with_eflow(there: Served, version: str) -> Any:
+    """EFLOW's package is laid down as msiexec does it."""
+    machine = there.estate.machines[HOST]
+    eflowmsi._lay_down(machine, version, {})
+    return machine
+
+
+async def test_whether_eflows_publisher_is_trusted_is_said_where_only_signed_scripts_run() -> None:
+    async with served() as there:
+        machine = there.estate.machines[HOST]
+        machine.registry.put("HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\PowerShell", "ExecutionPolicy", "AllSigned")
+        nobody = (await doctor(there))["policy"]
+        assert nobody.text == "execution policy AllSigned by group policy, publisher not in TrustedPublisher"
+        assert nobody.help == "Deploy-Eflow may stop at a prompt: import the publisher, or ask for a change"
+
+        machine.registry.create(f"{PUBLISHERS}\\{'0' * 40}")
+        assert "shows once it is installed" in (await doctor(there))["policy"].text
+        with_eflow(there, "1.5.3.12025")
+        assert (await doctor(there))["policy"].text == nobody.text
+
+        machine.registry.create(f"{PUBLISHERS}\\{PUBLISHER}")
+        told = await doctor(there)
+        assert (told["policy"].state, told["policy"].text) == (State.OK, "execution policy AllSigned by group policy, EFLOW's publisher in TrustedPublisher")
+        machine.registry.put("HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\PowerShell", "EnableScripts", 0)
+        assert "ask for a change" in (await doctor(there))["policy"].help
+
+
+@pytest.mark.parametrize(("version", "named"), [("1.5.3.12025", "AzureEFLOW 1.5.3.12025 (1.5 LTS)"), ("1.6.0.1", "AzureEFLOW 1.6.0.1 (train 1.6)")])
+async def test_eflow_is_named_with_its_version_and_train_as_windows_lists_it(version: str, named: str) -> None:
+    async with served() as there:
+        machine = with_eflow(there, version)
+        machine.files.place(f"{machine.eflow.install_dir}\\AzureIoTEdgeForLinux-v1-EFLOW.vhdx", 3 << 30, "A" * 64)
+        told = await doctor(there)
+        assert told["modules"].text == f"{named}; not there: Hyper-V, NetNat, DhcpServer"
+        assert told["disk"].text.endswith("; EFLOW's disk takes 3.0 GB by now")
+
+
+async def test_what_waits_for_a_restart_is_told_from_what_only_uses_the_next_one() -> None:
+    async with served() as there:
+        machine = there.estate.machines[HOST]
+        key, value = FILES_WAIT
+        machine.registry.put(key, value, ["\\??\\C:\\a.dll", "!\\??\\C:\\b.dll", "\\??\\C:\\c.tmp", ""])
+        files = (await doctor(there))["reboot"]
+        assert files.state is State.OK
+        assert files.text == "none pending; 2 files to be replaced at the next one (PendingFileRenameOperations), which updaters leave"
+
+        machine.registry.put("HKLM\\SYSTEM\\CurrentControlSet\\Control\\ComputerName\\ComputerName", "ComputerName", "KIOSK-02")
+        machine.registry.put("HKLM\\SOFTWARE\\Microsoft\\ServerManager\\ServicingStorage\\ServerComponentCache", "RestartRequired", 1)
+        both = (await doctor(there))["reboot"]
+        assert both.state is State.WARN
+        assert both.text.startswith("pending already (Server Manager, the computer becomes KIOSK-02): our next one takes it along; 2 files")
+        restart(machine)
+        assert machine.registry.get(key, value) is None
+
+
+async def test_interfaces_are_told_by_what_runs_and_lies_there() -> None:
+    async with served() as there:
+        bare = await doctor(there)
+        assert bare["interfaces"].text == "WMI v2, HCS, HCN no · VHD yes · Windows Hypervisor Platform off · saved state yes"
+        assert bare["nesting"].text == "physical (Contoso Edge 200), no hypervisor runs"
+
+    async with furnished() as there:
+        machine = there.estate.machines[HOST]
+        for name in ("vmms", "hvhost", "vmcompute", "hns"):
+            machine.add_service(Service(name, name))
+        machine.platform = "hyper-v"
+        told = await doctor(there)
+        assert told["interfaces"].text == "WMI v2, HCS, HCN, VHD yes · Windows Hypervisor Platform off · saved state yes"
+        assert told["nesting"].text == "a virtual machine (Microsoft Corporation Virtual Machine); hns, hvhost, vmcompute, vmms run"
+        machine.services["vmcompute"].state = "Stopped"
+        assert "HCS stopped" in (await doctor(there))["interfaces"].text
 
 
 async def test_a_lease_a_hold_and_quotas() -> None:
