@@ -49,12 +49,24 @@ def destroy(desired: Desired, view: HostView) -> list[Step]:
     steps = []
     by_name = {str(id).casefold(): record for id, record in view.records.by_id.items()}
     for id in desired.destroy:
-        record = by_name.get(str(id).casefold())
+        record = by_name.get(str(id).casefold()) or _as_declared(desired, view, id)
         if record is None:
             steps.append(Step(id, Verb.NOTHING, blocked=Block("PLN031", f"{id} is not in our record on this host: nothing of others is ever deleted")))
             continue
         steps.append(_step(desired, view, record, asked=True))
     return steps
+
+
+def _as_declared(desired: Desired, view: HostView, id: ResourceId) -> Record | None:
+    """What stands for the record of a declared resource that can have none: then naming it is all that there is to go by."""
+    resource = next((r for r in desired.resources if str(r.id).casefold() == str(id).casefold()), None)
+    looked = view.kinds.get(id.kind) if resource is not None else None
+    present = None if resource is None or looked is None or isinstance(looked, Unseen) else looked.get(resource.key)
+    return (
+        Record(resource.id, resource.key, {}, lifecycle=resource.common.lifecycle)
+        if resource is not None and present is not None and present.recordless
+        else None
+    )
 
 
 def _step(desired: Desired, view: HostView, record: Record, *, asked: bool) -> Step:

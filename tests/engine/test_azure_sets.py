@@ -175,3 +175,16 @@ def test_a_controller_that_is_killed_among_batches_leaves_what_the_next_one_fini
         assert run(here.apply).exit_code == 0
         assert upgrades(here) == [["0"], ["1"], ["2"]]
         assert run(here.plan).exit_code == 0
+
+
+def test_an_extension_of_a_set_is_deleted_by_its_name_alone() -> None:
+    async def story() -> None:
+        lab = set_lab(count=2)
+        await lab.apply()
+        plan = await lab.plan(destroy=(f"hpc/{IB}",))
+        assert (symbols(plan), only(plan).action_names) == ([f"- {IB}"], ("delete", "upgrade"))
+        report = await lab.apply(plan, destroy=(f"hpc/{IB}",))
+        assert (report.exit_code, set(states(lab).values())) == (0, {""})
+        assert next(iter(lab.estate.azure.sets.values())).extensions == {}
+
+    run(story)

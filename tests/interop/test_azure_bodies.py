@@ -46,8 +46,9 @@ def sent() -> Iterator[ArmCall]:
         azure = AzureFacts("/s", "0", "westeurope", "Standard_D4s_v5", scale_set=scale_set, upgrade="Manual")
         facts = Facts("HPC-01", "u", None, "", "", 0, 3, azure=azure)
         changes: Changes[Any] = Changes((Change("instances", None, "all", Cause.CHANGE),))
-        there = {"instances": Reached.of(("0",), ("1",), {}, ()), "tags": {"a": "b"}, "forceUpdateTag": None, "attempts": 0}
-        now = KIND.state.model_construct(**{**WHOLE, **there})
+        there: dict[str, Any] = {"instances": Reached.of(("0",), ("1",), {}, ()), "tags": {"a": "b"}, "forceUpdateTag": None, "attempts": 0}
+        known: dict[str, Any] = {**WHOLE, **there}
+        now = KIND.state.model_construct(None, **known)
         actions = [*KIND.converge(want, None, Changes(), facts), *KIND.converge(want, now, changes, facts)]
         yield from (call for action in actions for call in action.calls if isinstance(call, ArmCall))
         assert KIND.tag is not None
