@@ -31,6 +31,7 @@ class Limits:
     frame: int = 32 * 2**20  # characters of one frame, unpacked
     batch: int = 64 * 2**20  # characters of all frames of a batch, unpacked
     frames: int = 10_000
+    values: int = 1_000_000  # commas and opening brackets of all frames of a batch: 43 KB can unpack to a gigabyte of empty lists
     stray: int = 2**20  # characters between frames (diagnostics)
 
 
@@ -52,39 +53,47 @@ class FrameReader:
         self._nonce = nonce
         self._limits = limits
         self._rest = ""
-        self._size = 0
+        self._at = 0  # where in `_rest` reading goes on: it is not cut for every frame
+        self._more: list[str] = []  # what came since, joined once it can end the frame that is waited for
+        self._missing = 0
+        self._size = self._values = 0
 
     def feed(self, text: str) -> None:
         """More output. Raises WireError where it breaks a cap or is no frame at all."""
-        self._rest += text
+        self._more.append(text)
+        self._missing -= len(text)
+        if self._missing > 0:
+            return
+        self._rest = "".join((self._rest[self._at :], *self._more))
+        self._at, self._more, self._missing = 0, [], 0
         while not self.ended and self._take():
             pass
 
     def _take(self) -> bool:
         """One step forward in the buffer; False when more output is needed."""
-        head = _HEAD.search(self._rest)
+        head = _HEAD.search(self._rest, self._at)
         if head is None:
-            keep = min(len(self._rest), _HEAD_LENGTH)
-            self._drop(len(self._rest) - keep)
+            self._skip(len(self._rest) - _HEAD_LENGTH)
             return False
         kind, nonce, length = head[1], head[2], int(head[3])
         if length > self._limits.frame:
             raise WireError(f"a frame of {length} characters: more than {self._limits.frame} are not taken")
         end = head.end() + length
         if len(self._rest) <= end:
+            self._missing = end + 1 - len(self._rest)
             return False
         if nonce != self._nonce or self._rest[end] != "\n":
-            self._drop(head.start() + 1)
+            self._skip(head.start() + 1)
             return True
-        self._drop(head.start())
-        payload = self._rest[head.end() - head.start() : end - head.start()]
-        self._rest = self._rest[end - head.start() + 1 :]
+        self._skip(head.start())
+        self._at = end + 1
+        payload = self._rest[head.end() : end]
         self._keep(self._unpack(payload) if kind == "Z" else payload)
         return True
 
-    def _drop(self, count: int) -> None:
-        self.stray += max(0, count)
-        self._rest = self._rest[max(0, count) :]
+    def _skip(self, to: int) -> None:
+        self.stray += max(0, to - self._at)
+        self._at = max(to, self._at)
         if self.stray > self._limits.stray:
             raise WireError(f"more than {self._limits.stray} characters between frames")
 
@@ -104,8 +113,11 @@ class FrameReader:
 
     def _keep(self, body: str) -> None:
         self._size += len(body)
+        self._values += body.count(",") + body.count("[") + body.count("{")
         if self._size > self._limits.batch or len(self.frames) >= self._limits.frames:
             raise WireError("more frames than one batch may have")
+        if self._values > self._limits.values:
+            raise WireError(f"more than {self._limits.values} values in one batch")
         try:
             value = read(body)
         except Malformed as error:

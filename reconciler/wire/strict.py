@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 DEPTH = 40
-_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+_BETWEEN = re.compile(r'(?s)"(?:[^"\\]|\\.)*+"?|[^"\[\]{}]++')  # a text that never ends is one, too: a search for its end from every quote would not end either
 
 
 class Malformed(ValueError):
@@ -44,14 +44,10 @@ def _check_depth(text: str) -> None:
     if text.count("[") + text.count("{") <= DEPTH:
         return
     depth = 0
-    for token in _TOKENS.finditer(text):
-        match token[0]:
-            case "[" | "{":
-                depth += 1
-                if depth > DEPTH:
-                    raise Malformed("json: too deep")
-            case "]" | "}":
-                depth -= 1
+    for bracket in _BETWEEN.sub("", text):
+        depth += 1 if bracket in "[{" else -1
+        if depth > DEPTH:
+            raise Malformed("json: too deep")
 
 
 def read(text: str) -> Any:

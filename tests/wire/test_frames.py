@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import random
+import time
 
 import pytest
 
@@ -76,6 +77,33 @@ def test_a_small_frame_that_unpacks_to_a_hundred_megabytes_is_refused() -> None:
         unframe(bomb, NONCE)
 
 
+COSTLY = {
+    "a gigabyte of empty lists": packed(gzip.compress(b'{"x":[' + b"[]," * (10 * 2**20) + b"[]]}", 9, mtime=0)),
+    "a text that never ends, and quotes in it": packed(gzip.compress(b'{"x":[' + b"[]," * 50 + b'"' + b'\\"' * (4 * 2**20), 9, mtime=0)),
+    "heads of frames that are none": "\n#HV 1 x" * 150_000,
+}
+
+
+@pytest.mark.parametrize("what", COSTLY)
+def test_no_answer_costs_the_controller_more_than_a_moment(what: str) -> None:
+    """Answers are read where all hosts are served: what takes seconds here, others wait for. These took 20 s, days and 6 s."""
+    started = time.thread_time()
+    with pytest.raises(WireError):
+        FrameReader(NONCE).feed(COSTLY[what])
+    assert time.thread_time() - started < 2
+
+
+def test_a_long_frame_may_come_drop_by_drop() -> None:
+    reader, text = FrameReader(NONCE), frame(NONCE, '{"a":"' + random.Random(3).randbytes(2**20).hex() + '"}') + END
+    reader.feed(text[: 2**20])
+    started = time.thread_time()
+    for at in range(2**20, 2**20 + 20_000):
+        reader.feed(text[at])
+    assert time.thread_time() - started < 2
+    reader.feed(text[2**20 + 20_000 :])
+    assert len(reader.frames) == 2
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -100,6 +128,7 @@ def test_a_broken_frame_ends_the_request(text: str) -> None:
     [
         (Limits(frame=5), frame(NONCE, '{"a":1}')),
         (Limits(batch=15), frame(NONCE, '{"a":1}') * 3),
+        (Limits(values=9), frame(NONCE, '{"a":[[],[]]}') * 2),
         (Limits(frames=2), frame(NONCE, '{"a":1}') * 3),
         (Limits(stray=100), "x" * 300),
     ],
