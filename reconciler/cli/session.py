@@ -10,7 +10,7 @@ import getpass
 import itertools
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -190,19 +190,31 @@ def _no_specs(path: Path) -> Diagnostic:
 def chosen(session: Session, selection: Selection) -> Selection:
     """The selection, once every target in it is known to be declared. Raises Refused with what was meant, perhaps."""
     linked = session.linked
-    known = [*linked.hosts, *(str(r.id) for each in linked.resources.values() for r in each)]
-    found = []
-    for name in unknown_targets(linked, (*selection.targets, *selection.exclude)):
-        near = difflib.get_close_matches(name, known, 1, 0.6)
-        found.append(
-            error("CLI003", f"nothing declared is called {name}", help=f"did you mean {near[0]}?" if near else f"hosts: {', '.join(list(linked.hosts)[:8])}")
-        )
+    unknown = unknown_targets(linked, (*selection.targets, *selection.exclude))
+    found = [error("CLI003", f"nothing declared is called {name}", help=_meant(linked, name)) for name in unknown]
     if found:
         raise Refused(found)
     scope = selection.scope()  # a bad label is an error of usage, said before any host is asked
     if scope.labels and not hosts_in(linked, scope):
         raise Refused([_no_host(linked, scope)])
     return selection
+
+
+def _meant(linked: Linked, name: str) -> str:
+    """The nearest that is declared. Where the host is right, it is a resource of that host that was meant."""
+    typed, slash, rest = name.partition("/")
+    host = next((host for host in linked.hosts if host.casefold() == typed.casefold()), None)
+    if slash and host is not None:
+        own = {resource.id.local.casefold(): str(resource.id) for resource in linked.resources.get(host, ())}
+        near = difflib.get_close_matches(rest.casefold(), own, 1, 0.3)
+        return f"did you mean {own[near[0]]}?" if near else f"on {host}: {_some(list(own.values()))}"
+    known = [*linked.hosts, *(str(r.id) for each in linked.resources.values() for r in each)]
+    near = difflib.get_close_matches(name, known, 1, 0.6)
+    return f"did you mean {near[0]}?" if near else f"hosts: {', '.join(list(linked.hosts)[:8])}"
+
+
+def _some(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:8])}{' …' if len(names) > 8 else ''}" if names else "nothing is declared"
 
 
 def _no_host(linked: Linked, scope: Scope) -> Diagnostic:
