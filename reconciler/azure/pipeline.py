@@ -5,6 +5,7 @@ A dropped line is told apart by whether the request can have arrived: that decid
 
 from __future__ import annotations
 
+import logging
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -17,6 +18,7 @@ from reconciler.core.errors import Unreachable, WireError
 
 AT_ONCE = 32  # requests under way, of all hosts
 CONNECT, READ = 10.0, 60.0  # seconds
+LOUD = ("urllib3", "azure.core")  # they log whole addresses, and those of operations are signed: nobody is to let them
 LARGEST = 64 * 2**20  # bytes: the sizes of a region are several MiB
 
 
@@ -41,6 +43,8 @@ class AzureCore:
             from azure.core.pipeline.transport import RequestsTransport
         except ImportError:
             raise NoAzure from None
+        for name in LOUD:
+            logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger(name).level))
         agent = UserAgentPolicy(base_user_agent=f"edge-reconciler/{version('edge-reconciler')}")
         transport = RequestsTransport(connection_timeout=CONNECT, read_timeout=READ)
         return Pipeline(transport, policies=[agent])

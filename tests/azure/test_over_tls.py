@@ -8,6 +8,7 @@ operations are polled is the engine's business. What the engine adds to the bodi
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import pytest
 
 from reconciler.azure.connect import AzureConnections
 from reconciler.azure.errors import NoToken, Untrusted
-from reconciler.core.calls import ArmCall, Plane
+from reconciler.core.calls import ArmCall, Plane, Secret
 from reconciler.core.errors import Unreachable
 from reconciler.core.resources import Azure, Connection, Host
 from reconciler.core.transport import Job, Target, Writer
@@ -35,6 +36,8 @@ from tests.engine.lab import run, symbols
 
 KEPT: dict[str, list[str]] = json.loads((Path(__file__).parents[1] / "interop" / "azure_calls.json").read_text(encoding="utf-8"))
 MINUTE = timedelta(minutes=1)
+CANARY = "canary-of-a-key-51c0"
+TOKEN, SIGNATURE = "eyJ0eXAi", "&s="  # how every token begins, and the signed part of a status URL
 NAME = {"vmExtensionName": "ib"}
 LIST = ArmCall("VirtualMachineExtensions_List", query={"$expand": "instanceView"})
 GET = ArmCall("VirtualMachineExtensions_Get", NAME)
@@ -84,7 +87,7 @@ async def line(environment: pytest.MonkeyPatch, *runs: int, trusted: bool = True
             if trusted or name != "REQUESTS_CA_BUNDLE":
                 environment.setenv(name, value)
         azure = Azure(SUBSCRIPTION, building.GROUP, cloud=served.url, credential="managedIdentity", vm="" if scale_set else "hpc-01", scale_set=scale_set)
-        reach = AzureConnections(Vault(), estate.clock)
+        reach = AzureConnections(Vault({"KEY": CANARY}), estate.clock)
         try:
             async with reach(Target(Host("hpc-01", connection=Connection("none"), azure=azure), "edge", (), plane=Plane.ARM)) as writer:
                 yield Line(writer, estate, len(estate.records)), served
@@ -143,6 +146,15 @@ async def test_a_line_that_breaks_says_whether_the_write_may_have_been_carried_o
         with pytest.raises(Unreachable) as gone:
             await here.write(put())
         assert not gone.value.sent
+
+
+async def test_no_log_has_a_secret_a_token_or_a_status_url(environment: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """At the most talkative that anybody can set, the libraries below us included."""
+    caplog.set_level(logging.DEBUG)
+    async with line(environment, 0) as (here, _):
+        assert (await here.write(put(protectedSettings={"key": Secret("env", "KEY")}))).bad == 0
+        assert [sent.rpartition(" ")[0] for sent in here.sent if "operations" in sent]  # a signed URL was asked
+    assert not [word for word in (CANARY, TOKEN, SIGNATURE) if word in caplog.text]
 
 
 async def test_an_identity_that_is_not_there_is_told_by_its_word(environment: pytest.MonkeyPatch) -> None:
