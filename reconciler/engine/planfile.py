@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from dataclasses import fields as fields_of
 from datetime import datetime, timedelta
 from functools import cache
@@ -22,8 +23,9 @@ from reconciler.core.diagnostics import error
 from reconciler.core.errors import Refused
 from reconciler.core.ids import Key, ResourceId
 from reconciler.core.kinds import Action, Disruption, Reboot, Registry
+from reconciler.core.model import Json
 from reconciler.core.plan import Barrier, Block, HostPlan, Plan, Sight, SpecsInfo, Step, Verb
-from reconciler.core.resources import Common, Connection, DriftPolicy, Fleet, Host, How, Lifecycle, Need, Resource, Source
+from reconciler.core.resources import Azure, Common, Connection, DriftPolicy, Fleet, Host, How, Lifecycle, Need, Resource, Source
 from reconciler.engine.link import Linked
 from reconciler.engine.planjson import plan_json
 
@@ -91,15 +93,16 @@ def _host_out(host: Host) -> dict[str, Any]:
         "timeZone": host.time_zone,
         "computerName": host.computer_name,
         "connection": {"transport": host.connection.transport, "port": host.connection.port, "options": plain(host.connection.options)},
+        "azure": asdict(host.azure) if host.azure else None,
     }
 
 
 def _host_in(name: str, data: Mapping[str, Any]) -> Host:
     link = data["connection"]
     options = {name: _value_in(AS_WRITTEN, value) for name, value in link["options"].items()}
-    return Host(
-        name, data["address"], data["labels"], data["sku"], data["timeZone"], data["computerName"], Connection(link["transport"], link["port"], options)
-    )
+    azure = Azure(**data["azure"]) if data.get("azure") else None
+    link_ = Connection(link["transport"], link["port"], options)
+    return Host(name, data["address"], data["labels"], data["sku"], data["timeZone"], data["computerName"], link_, azure=azure)
 
 
 def _resource_out(resource: Resource) -> dict[str, Any]:
@@ -143,7 +146,22 @@ def _reader(info: Any) -> TypeAdapter[Any]:
 def spec_of(spec: Any, data: Mapping[str, Any]) -> Any:
     """A spec out of its canonical form. Raises ValidationError; fields that are not there are None."""
     readers = _readers(spec)
-    return spec.model_construct(None, **{name: None if name not in data else _value_in(reader, data[name]) for name, reader in readers.items()})
+    free = {name for name, info in spec.model_fields.items() if any(isinstance(mark, Json) for mark in info.metadata)}
+    read = {name: _json_in(data[name]) if name in free else _value_in(reader, data[name]) for name, reader in readers.items() if name in data}
+    return spec.model_construct(None, **{name: read.get(name) for name in readers})
+
+
+def _json_in(data: Any) -> Any:
+    """A map that a service defines, as the manifest was read: lists are tuples, and references may stand anywhere."""
+    match data:
+        case {"$secret": secret} if len(data) == 1:
+            [(source, argument)] = secret.items()
+            return Secret(source, tuple(argument) if isinstance(argument, list) else argument)
+        case dict():
+            return {name: _json_in(value) for name, value in data.items()}
+        case list():
+            return tuple(_json_in(value) for value in data)
+    return data
 
 
 def _value_in(reader: TypeAdapter[Any], data: Any) -> Any:

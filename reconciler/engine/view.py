@@ -60,7 +60,7 @@ class HostView:
         answer = self.answers.get(call_key(ask.call))
         if answer is None or (answer.error is not None and not ask.tolerate and not answer.error.is_(*ask.absent)):
             raise NotSeen
-        if answer.error is not None and answer.error.category == PLANE_UNSEEN:
+        if _dark(answer):
             raise NotSeen
         return answer if answer.error is None or ask.tolerate else Answer()
 
@@ -225,8 +225,13 @@ def _view(
     kinds: dict[str, Looked] = {
         name: dark.get(registry[name].plane) or _parse(registry[name], asks, of(asks), capabilities, hello.facts) for name, asks in asked.kinds.items()
     }
-    said = tuple(zip(calls.values(), answers.values(), strict=True))
+    said = tuple((call, answers[key]) for key, call in calls.items() if not _dark(answers[key]))
     return HostView(host, at, hello, _with_tagged(host, records, kinds, registry), kinds, capabilities, answers, said, dark)
+
+
+def _dark(answer: Answer) -> bool:
+    """Whether nobody was there to be asked: that is no answer to keep."""
+    return answer.error is not None and answer.error.category == PLANE_UNSEEN
 
 
 def _with_tagged(host: Host, records: Records, kinds: Mapping[str, Looked], registry: Registry) -> Records:

@@ -14,7 +14,7 @@ from reconciler.emulator.arm import building, quotas
 from reconciler.emulator.arm.model import SUBSCRIPTION, RequestFault, Run
 from reconciler.engine.environment import Limits
 from reconciler.engine.events import Happening, RunReport
-from reconciler.engine.planfile import save
+from reconciler.engine.planfile import load, save
 from reconciler.secrets import Vault
 from tests.engine.azurelab import DRIVER, IB, AzureLab, azure_lab, both_planes
 from tests.engine.lab import run, symbols
@@ -498,5 +498,20 @@ def test_the_drivers_log_is_read_on_the_vm_where_there_is_a_line_to_it() -> None
         lab.script(100)
         told = details(await lab.apply())
         assert (told["code"], "Exit code: 100" in told["evidence"]) == ("AZR100", True)
+
+    run(story)
+
+
+def test_a_saved_plan_knows_where_azure_has_the_host_and_what_its_settings_are() -> None:
+    async def story() -> None:
+        declared = "AzureVmExtension/s: {driver: CustomScriptExtension, settings: {a: [1, {b: true}]}, protectedSettings: {deep: [{key: {env: KEY}}]}}"
+        lab = azure_lab(declared, secrets=Vault(environ={"KEY": "a long one"}))
+        plan = await lab.plan()
+        saved, lab.desired = load(save(plan, lab.desired), lab.registry)
+        assert (lab.desired.hosts["hpc-01"].azure, lab.desired.hosts["hpc-01"].connected) != (None, True)
+        assert (await lab.apply(saved)).exit_code == 0
+        assert lab.vm().extensions["s"].properties["settings"] == {"a": [1, {"b": True}]}
+        after = await lab.plan()
+        assert (symbols(after), after.exit_code) == ([], 0)
 
     run(story)
