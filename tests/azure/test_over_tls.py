@@ -18,9 +18,12 @@ from typing import Any
 
 import pytest
 
+from reconciler.azure.checkup import AzureCheckup
 from reconciler.azure.connect import AzureConnections
 from reconciler.azure.errors import NoToken, Untrusted
+from reconciler.azure.role import Needs
 from reconciler.core.calls import ArmCall, Plane, Secret
+from reconciler.core.checkup import State
 from reconciler.core.errors import Unreachable
 from reconciler.core.resources import Azure, Connection, Host
 from reconciler.core.transport import Job, Target, Writer
@@ -155,6 +158,19 @@ async def test_no_log_has_a_secret_a_token_or_a_status_url(environment: pytest.M
         assert (await here.write(put(protectedSettings={"key": Secret("env", "KEY")}))).bad == 0
         assert [sent.rpartition(" ")[0] for sent in here.sent if "operations" in sent]  # a signed URL was asked
     assert not [word for word in (CANARY, TOKEN, SIGNATURE) if word in caplog.text]
+
+
+async def test_the_doctor_looks_over_the_same_line(environment: pytest.MonkeyPatch) -> None:
+    async with line(environment) as (here, served):
+        azure = Azure(SUBSCRIPTION, building.GROUP, scale_set="hpc", cloud=served.url, credential="managedIdentity")
+        reach = AzureConnections(Vault(), here.estate.clock)
+        try:
+            found = await AzureCheckup(reach, lambda host: Needs(("Microsoft.Compute/x/read",)))(Host("hpc", connection=Connection("none"), azure=azure))
+        finally:
+            reach.close()
+        assert [(one.name, one.state) for one in found] == [(name, State.OK) for name in ("credential", "azure", "scale set", "rights")]
+        assert found[0].text.startswith("managedIdentity, as ")
+        assert found[2].text == "Standard_HB120rs_v3 in westeurope, 3 instances, Uniform, upgrades Manual"
 
 
 async def test_an_identity_that_is_not_there_is_told_by_its_word(environment: pytest.MonkeyPatch) -> None:
