@@ -64,7 +64,7 @@ class Derivation:
             helps.append(f"declare {kind}/{name} on {self.drafts.host}")
         if mark.name in draft.shape.may_exist:
             helps.append(f"One that others made: {{existing: {name}}}")
-        message = f"{draft.id.local} on {self.drafts.host} refers to a {kind} that is not declared there"
+        message = f"{draft.id.local} on {self.drafts.host} refers to {_a(kind)} that is not declared there"
         label = f"no {kind}/{name} on {self.drafts.host}"
         self.drafts.diagnostics.append(error("LNK001", message, draft.at(mark.name), label=label, help=" ".join(helps)))
 
@@ -161,3 +161,7 @@ class Derivation:
 
 def _called(value: Any) -> str | None:
     return None if value is None else str(value.existing if isinstance(value, Existing) else value).casefold()
+
+
+def _a(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "AEIOU" else f"a {kind}"
