@@ -47,11 +47,9 @@ SCENES = (
     Scene("The memory is free again.", "reconcile emulate heal kiosk-04"),
     Scene("The product wants its left-overs gone before another try. The plan knows, and loses nothing by it.", "reconcile plan kiosk-04", 2),
     Scene("Mended.", "reconcile apply kiosk-04 --yes"),
-    Scene("hpc-01 is a VM in Azure, of a size with InfiniBand. No line leads to it: who may do what there is asked of Azure.", "reconcile doctor hpc-01"),
-    Scene("Its driver is declared. This is what you would type instead, by az or by PowerShell.", "reconcile plan hpc-01 --show-commands", 2),
-    Scene(
-        "The installer will want a restart (exit code 3010); the specs say that it may have one.", "reconcile emulate installer hpc-01 infiniband --exit 3010"
-    ),
+    Scene("hpc-01 is a VM in Azure with InfiniBand. No line leads to it: Azure is asked about it.", "reconcile doctor hpc-01"),
+    Scene("Its driver is declared. This is what you would type, by az or PowerShell.", "reconcile plan hpc-01 --show-commands", 2),
+    Scene("The installer will want a restart (exit code 3010); the specs let it have one.", "reconcile emulate installer hpc-01 infiniband --exit 3010"),
     Scene("The driver, then the restart, both through Azure Resource Manager.", "reconcile apply hpc-01 --yes"),
     Scene("As declared, on both planes; no second restart.", "reconcile plan edge-01 kiosk-04 hpc-01"),
 )
