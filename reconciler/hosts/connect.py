@@ -18,7 +18,7 @@ from typing import Protocol
 
 import anyio
 
-from reconciler.core.errors import TransportError, Unreachable
+from reconciler.core.errors import SecretUnavailable, TransportError, Unreachable
 from reconciler.core.resources import Host
 from reconciler.core.transport import Clock, Secrets, Target, Writer
 from reconciler.hosts.breaker import Breaker
@@ -121,10 +121,13 @@ class Connections:
                 await kept.channel.close()
 
     async def _in_time(self, target: Target, way: Way, along: Asked | None) -> _Kept:
-        """A session within its time. What rides along has its own."""
+        """A session within its time. What rides along has its own. A password that cannot be had is an affair of this host, and no other's."""
         limit = self.options.opening + (along.deadline.total_seconds() if along else 0)
-        with anyio.move_on_after(limit):
-            return await self._taken(target, along) or await self._begun(target, way, along)
+        try:
+            with anyio.move_on_after(limit):
+                return await self._taken(target, along) or await self._begun(target, way, along)
+        except SecretUnavailable as missing:
+            raise BadConnection(f"{way.host}: no password to sign in with: {missing}") from None
         raise OutOfTime(f"{way.host}: no session within {limit:.0f} s")
 
     async def _taken(self, target: Target, along: Asked | None) -> _Kept | None:
