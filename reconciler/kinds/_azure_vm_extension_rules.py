@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from reconciler.core.azure import AzureFacts
-from reconciler.core.calls import Arm, Later
+from reconciler.core.calls import Arm, Cmdlet, Later
 from reconciler.core.diagnostics import Severity
 from reconciler.core.kinds import Declared, Finding, NotSeen, Rule, World
 from reconciler.core.observations import Ask, Facts
@@ -18,6 +18,8 @@ from reconciler.kinds._azure_drivers import HPC, INFINIBAND, LINUX
 from reconciler.kinds._azure_extension_spec import KIND_NAME
 
 SKUS = Arm("ResourceSkus_List")
+GET_RDMA = Cmdlet("Get-NetAdapterRdma")
+RDMA_ADAPTERS = Ask(GET_RDMA(select=("Name", "Enabled")))
 RDMA = re.compile(r"Standard_[A-Z]+\d+(?:-\d+)?[a-z]*r[a-z]*(?:_|$)")  # a hint only (2.1)
 SECRET = re.compile(r"[?&]sig=|password|passwd|secret|accountkey|sastoken", re.IGNORECASE)
 UNTRIED = ("2022", "2025")  # not in the driver's own list (2.1)
@@ -241,6 +243,21 @@ def _unwell(world: World) -> Iterable[Finding]:
             yield Finding(one.id, "", f"{one.name} is as declared and not well", why=state.said or "its handler reports an error")
 
 
+def rdma_ask(facts: Facts) -> tuple[Ask, ...]:
+    """Of a host in Azure that is reached itself: through Azure alone there is no boot to know it by."""
+    return (RDMA_ADAPTERS,) if facts.azure is not None and facts.boot else ()
+
+
+def _no_adapter(world: World) -> Iterable[Finding]:
+    for one in infiniband(world):
+        state = world.seen_as(one)
+        if not rdma_ask(world.facts) or state is None or not state.installed or state.awaitsRestart:
+            continue
+        if not any(row["Enabled"] is True for row in world.answer(RDMA_ADAPTERS).objects):
+            told = "the driver is installed, and Windows has no enabled adapter with RDMA"
+            yield Finding(one.id, "", told, help="see Get-NetAdapterRdma on the VM, and the driver's log")
+
+
 RULES: tuple[Rule[Any], ...] = (
     Rule("AZR010", Severity.DEFER, "the VM does not run", _stopped),
     Rule("AZR011", Severity.WARNING, "the VM's agent is not ready", _agent),
@@ -260,4 +277,5 @@ RULES: tuple[Rule[Any], ...] = (
     Rule("AZR024", Severity.WARNING, "what looks like a secret in settings", _open_secret),
     Rule("AZR301", Severity.WARNING, "a driver waits for a restart", _waits),
     Rule("AZR302", Severity.WARNING, "an extension that is not well", _unwell),
+    Rule("AZR303", Severity.WARNING, "InfiniBand without an enabled adapter", _no_adapter, asks=rdma_ask),
 )

@@ -23,7 +23,7 @@ from reconciler.kinds._azure_drivers import is_driver, log_folder, within
 from reconciler.kinds._azure_errors import explain
 from reconciler.kinds._azure_extension_look import extension
 from reconciler.kinds._azure_extension_spec import AzureVmExtension, AzureVmExtensionState, spell_tag
-from reconciler.kinds._azure_vm_extension_rules import RULES, SKUS
+from reconciler.kinds._azure_vm_extension_rules import GET_RDMA, RULES, SKUS
 
 NAME = ("vmExtensionName",)
 BODY = (
@@ -167,7 +167,7 @@ KIND = Kind(
     delete=delete,
     evidence=evidence,
     rules=RULES,
-    words=(LIST, PUT, PATCH, DELETE, LOG, SKUS, *_azure_scale_set.WORDS),
+    words=(LIST, PUT, PATCH, DELETE, LOG, SKUS, GET_RDMA, *_azure_scale_set.WORDS),
     title="an extension of an Azure VM: drivers, scripts, agents",
     plane=Plane.ARM,
     tag=tag,

@@ -31,6 +31,7 @@ _KEY = _PROVIDER | {"Name", "Property", "SubKeyCount", "ValueCount", "View"}
 # What a cmdlet answers besides, or instead of, what the catalogue has.
 PROPERTIES: Mapping[str, Known] = {
     "Get-ChildItem": Known("FileInfo, DirectoryInfo or RegistryKey of .NET Framework with the provider's notes", _FILE | _KEY),
+    "Get-NetAdapterRdma": Known("MSFT_NetAdapterRdmaSettingData, unverified", frozenset({"Name", "InterfaceDescription", "Enabled"})),
     "Get-Item": Known("FileInfo, DirectoryInfo or RegistryKey of .NET Framework with the provider's notes", _FILE | _KEY),
     "New-Item": Known("FileInfo, DirectoryInfo or RegistryKey of .NET Framework with the provider's notes", _FILE | _KEY),
     "Get-ItemProperty": Known("one property per registry value, named as the value (windows-outputs Get-ItemProperty)", any=True),

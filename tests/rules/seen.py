@@ -21,7 +21,7 @@ from reconciler.core.observations import Ask, Facts
 from reconciler.core.snapshot import call_key
 from reconciler.kinds import _host_network as network
 from reconciler.kinds import dhcp_server, eflow_vm
-from reconciler.kinds._azure_vm_extension_rules import sku_ask
+from reconciler.kinds._azure_vm_extension_rules import RDMA_ADAPTERS, sku_ask
 from reconciler.kinds._eflow_vm_rules import FREE_MEMORY, PROCESSORS
 from reconciler.kinds.eflow_trains import VersionConstraint
 from reconciler.rules import asks
@@ -173,6 +173,7 @@ def extension(name: str = "ib", **more: Any) -> SimpleNamespace:
 
 HEALTHY = healthy()
 HPC = in_azure()
+REACHED = HPC.but((RDMA_ADAPTERS, rows()), facts=replace(HPC.facts, boot="b-1"), AzureVmExtension=[extension()])
 D4V5, D2V3 = (
     in_azure("Standard_D4s_v5", "standardDSv5Family", "False"),
     in_azure("Standard_D2s_v3", "standardDSv3Family", "False", security_type="TrustedLaunch"),
@@ -230,6 +231,7 @@ CASES: Mapping[str, tuple[Host, Host]] = {
     "AZR025": (in_azure(scale_set=True, upgrade="Rolling"), in_azure(scale_set=True, upgrade="Manual")),
     "AZR301": (HPC.but(AzureVmExtension=[extension(awaitsRestart=True, exit=3010)]),) * 2,
     "AZR302": (HPC.but(AzureVmExtension=[extension(healthy=False, said="it went wrong")]), HPC.but(AzureVmExtension=[extension()])),
+    "AZR303": (REACHED, REACHED.but((RDMA_ADAPTERS, rows({"Name": "Ethernet 2", "Enabled": True})))),
     "DHC010": (HEALTHY.but((dhcp_server.SETTING, DOMAIN)),) * 2,
     "DHC036": (HEALTHY.but(DhcpScope=[scope("172.20.10.48/28", "172.20.10.50", "172.20.10.60")]),) * 2,
     "EFL024": (HEALTHY.but(DhcpScope=[scope("172.20.10.48/28", "172.20.10.50", "172.20.10.90")]),) * 2,
