@@ -17,7 +17,7 @@ from reconciler.core.model import FieldMarks, construct
 from reconciler.core.observations import Present
 from reconciler.core.resources import Resource
 from reconciler.engine.ledger import Record
-from reconciler.engine.shapes import Shape, shape
+from reconciler.engine.shapes import Shape, entry_of, shape
 from reconciler.engine.tags import digest_of
 
 SAME, DIFFERS, UNAVAILABLE = "same", "differs", "unavailable"
@@ -119,11 +119,7 @@ class _Found:
         for identity, seen in there.items():
             if self.resource.common.exclusive or tuple(plain(part) for part in identity) in before:
                 gone.append(seen)
-                self.items.append(
-                    Change(
-                        f"{mark.name}.{' '.join(str(part) for part in identity)}", seen, None, Cause.DRIFT if self.resource.common.exclusive else Cause.CHANGE
-                    )
-                )
+                self.items.append(leaving(type(self.resource.spec), mark, seen, Cause.DRIFT if self.resource.common.exclusive else Cause.CHANGE))
         if gone or new:
             self.gone[mark.name], self.new[mark.name] = tuple(gone), tuple(new)
 
@@ -134,6 +130,13 @@ def _identity(mark: FieldMarks, entry: Any) -> tuple[Any, ...]:
 
 def _recorded_identity(mark: FieldMarks, entry: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(entry.get(name) for name in mark.keyed)
+
+
+def leaving(spec: type[Any], mark: FieldMarks, seen: Any, cause: Cause) -> Change:
+    """An observed entry of a KEYED map that goes, called by its identity, in the fields that somebody could have declared."""
+    declared = entry_of(spec, mark.name)
+    shown = seen if declared is None else declared.model_construct(None, **{name: getattr(seen, name, None) for name in declared.model_fields})
+    return Change(f"{mark.name}.{' '.join(str(part) for part in _identity(mark, seen))}", shown, None, cause)
 
 
 def _covers(want: Any, have: Any) -> bool:

@@ -15,6 +15,7 @@ from reconciler.core.observations import Absent, Busy, Present, Unseen
 from reconciler.core.plan import Block, Step, Verb
 from reconciler.core.values import replace
 from reconciler.engine.desired import Desired, is_part
+from reconciler.engine.diff import leaving
 from reconciler.engine.ledger import Record
 from reconciler.engine.shapes import shape
 from reconciler.engine.view import HostView, recorded
@@ -126,7 +127,11 @@ def _going(kind: Kind[Any, Any], present: Present[Any]) -> Iterator[Change]:
     """What goes, in the fields that somebody could have declared; what is only ever seen (an index, an address of hardware) says nothing to a person."""
     for mark in shape(kind.spec).managed:
         value = getattr(present.state, mark.name, None)
-        if value not in (None, (), {}) and not mark.fixed and mark.name not in present.unseen:
+        if value in (None, (), {}) or mark.fixed or mark.name in present.unseen:
+            continue
+        if mark.keyed:
+            yield from (leaving(kind.spec, mark, entry, Cause.CHANGE) for entry in value)
+        else:
             yield Change(mark.name, value, None, Cause.CHANGE)
 
 

@@ -53,5 +53,17 @@ def _mentions(annotation: Any, wanted: type) -> bool:
     return annotation is wanted or any(_mentions(argument, wanted) for argument in get_args(annotation))
 
 
+def _entry_of(spec: type[BaseModel], name: str) -> type[BaseModel] | None:
+    return _model_in(spec.model_fields[name].annotation)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for argument in get_args(annotation) if (found := _model_in(argument)) is not None), None)
+
+
 # The shape of a spec class, made once per class.
 shape: Callable[[Any], Shape] = cache(_shape)
+# What an entry of a KEYED map of a spec class is declared as.
+entry_of: Callable[[Any, str], type[BaseModel] | None] = cache(_entry_of)

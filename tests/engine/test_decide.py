@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.core.canonical import plain
 from reconciler.core.changes import Cause
 from reconciler.core.diagnostics import Severity
 from reconciler.core.kinds import Disruption
@@ -160,6 +161,15 @@ async def test_entries_of_others_stay_unless_the_map_is_exclusive() -> None:
     declare(here, ROLE + SWITCH + nat % ("", mapping.replace("opcua", "renamed")))
     assert symbols(await here.plan()) == ["= NatNetwork/eflow"]
     declare(here, ROLE + SWITCH + nat % ("exclusive: true, ", mapping))
+    leaving = next(change for change in step(await here.plan(), "NatNetwork/eflow").changes if change.after is None)
+    assert leaving.path == "staticMappings.TCP 22"
+    assert plain(leaving.before) == {
+        "protocol": "TCP",
+        "externalPort": 22,
+        "internalIPAddress": "172.20.10.2",
+        "internalPort": 22,
+        "externalIPAddress": "0.0.0.0",
+    }  # nothing of what Windows calls it
     assert (await here.apply()).exit_code == 0
     assert [mapping.external_port for mapping in here.estate.machine("edge-01").nats[0].mappings] == [4840]
 

@@ -68,6 +68,16 @@ async def test_a_deletion_says_what_goes_in_the_fields_that_can_be_declared() ->
     ]
 
 
+async def test_a_deletion_calls_entries_by_what_they_are_and_not_by_what_windows_numbers_them() -> None:
+    mapping = "opcua: {protocol: TCP, externalPort: 4840, internalPort: 4840, internalIPAddress: 172.20.10.2}"
+    here = await converged(KEPT + f"NatNetwork/eflow: {{switchName: eflow, staticMappings: {{{mapping}}}}}\n")
+    declare(here, KEPT)
+    (gone,) = [step for step in (await here.plan()).steps() if step.verb is Verb.DELETE]
+    entry = next(change for change in gone.changes if change.path.startswith("staticMappings"))
+    assert entry.path == "staticMappings.TCP 4840"
+    assert not hasattr(entry.before, "id")
+
+
 async def test_a_braked_deletion_does_not_run_in_a_later_round_either() -> None:
     here = await converged(BASE, fleet(1))
     declare(here, KEPT.replace("Internal, ipAddress: 172.20.10.1/24", "Private"), fleet(1))
