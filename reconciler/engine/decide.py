@@ -71,10 +71,12 @@ def _unended(view: HostView) -> tuple[Diagnostic, ...]:
     """What an earlier run began and did not see done: killed, or failed there. What has a job on the host is told of by its step."""
     jobs = {job.resource for job in view.hello.jobs}
     begun = (r for r in view.records.by_id.values() if r.phase == INTENT and not r.digest and str(r.id) not in jobs)
-    return tuple(
-        Diagnostic(UNENDED, Severity.NOTE, f"run {r.plan} began {r.id.local} on {r.id.host} and did not see it done: it is looked at anew", subject=str(r.id))
-        for r in begun
-    )
+    return tuple(Diagnostic(UNENDED, Severity.NOTE, _began(record), subject=str(record.id)) for record in begun)
+
+
+def _began(record: Record) -> str:
+    when = f" (intent recorded {record.begun} UTC)" if record.begun else ""
+    return f"run {record.plan} began {record.id.local} on {record.id.host} and did not see it done{when}: it is looked at anew"
 
 
 def _watched(base: Step, seen: Observation) -> Step:

@@ -6,6 +6,7 @@ Called by `perform`, `jobs` and `walk`. Nothing here acts on a host but for its 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC
 from typing import Any
 
 from reconciler.core.calls import AnyCall
@@ -74,7 +75,9 @@ def intent(session: Session, step: Step, *, tainted: bool = True) -> Record:
     why = step.why if standing else ""
     key = old.key if standing and old is not None else base.key  # a moved resource is found under its old key until that is gone
     spec = _until_seen(session, step, old, base) if old is not None and old.applied and (standing or step.verb in (Verb.UPDATE, Verb.AGAIN)) else base.spec
-    changed = replace(base, key=key, spec=spec, phase=INTENT, plan=session.plan, commit=session.commit, actions=step.action_names, tainted=why)
+    ours = old is not None and old.phase == INTENT and old.plan == session.plan
+    begun = old.begun if old is not None and ours else f"{session.env.clock.now().astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    changed = replace(base, key=key, spec=spec, phase=INTENT, plan=session.plan, commit=session.commit, actions=step.action_names, tainted=why, begun=begun)
     remade = step.verb is Verb.REPLACE and not tainted
     return replace(changed, applied=bool(old and old.applied) and not remade)
 

@@ -46,11 +46,14 @@ class Record:
     actions: tuple[str, ...] = ()
     tainted: str = ""  # why only a replace helps, kept from the acknowledgement of a failed job until the old is gone
     digest: str = ""
+    begun: str = ""  # of an intent: when it was first recorded, UTC, by the clock of whoever acts
 
     def to_json(self) -> str:
         life = self.lifecycle
+        begun = {"begun": self.begun} if self.begun else {}
         return canonical(
-            {
+            begun
+            | {
                 "id": str(self.id),
                 "key": self.key,
                 "spec": self.spec,
@@ -86,6 +89,7 @@ class Record:
                 tuple((id, bound) for id, bound in data["needs"]),
                 tuple(data.get("actions", ())),
                 data.get("tainted", ""),
+                begun=data.get("begun", ""),
             )
         except (KeyError, TypeError, json.JSONDecodeError) as bad:
             raise ValueError(f"not a record: {bad}") from bad
