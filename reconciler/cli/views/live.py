@@ -22,7 +22,7 @@ from reconciler.engine.events import Event, Happening
 
 BAR = 6
 SILENT = 15  # seconds without a word from a host after which its line says for how long
-EVERY = 60.0  # seconds between two lines of a log on one long action
+EVERY = 8.0  # seconds after which a log hears of a long action again: it is asked every 5 to 15 s, so that no two lines are further apart than that
 WORDS = {Happening.REBOOTING: "is rebooting", Happening.WAITING: "waits for", Happening.CONVERGED: "as declared"}
 ENDS = (Happening.DONE, Happening.FAILED, Happening.RECORDED, Happening.STOPPED)
 
@@ -118,7 +118,7 @@ class Plain:
             self.note(line)
 
     def _due(self, event: Event) -> bool:
-        """A long action is told of when the host said something new, and at least every minute; everything else at once."""
+        """A long action is told of when the host said something new, and at least every 15 s or so; everything else at once."""
         if event.what is not Happening.PROGRESS or self._verbose:
             return True
         told, said = self._told.get(event.host, (event.at, ""))
