@@ -32,7 +32,7 @@ async def apply(plan: Plan, linked: Linked, request: Request, env: Environment, 
             if host.sight is not Sight.SEEN:
                 reports[host.name] = HostReport(host.name, unseen=host.why)
             elif not _idle(host):
-                group.start_soon(one, host, replace(desired_of(linked, linked.hosts[host.name], request, env), braked=braked, run=plan.id))
+                group.start_soon(one, host, replace(desired_of(linked, linked.hosts[host.name], request, env), braked=braked))
             else:
                 reports[host.name] = _untouched(host)
     seconds = (env.clock.now() - started).total_seconds()

@@ -6,6 +6,7 @@ and run only what was planned, what is nothing to do, or what is left of a step 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import anyio
@@ -37,7 +38,7 @@ class HostRun:
         self.plan_id = plan_id
         self.commit = commit
         self.host = host
-        self.desired = desired
+        self.desired = replace(desired, run=plan_id)
         self.env = env
         self._emit = emit
         self.stop = stop
@@ -48,7 +49,7 @@ class HostRun:
         self.patience = AT_FIRST
         self.lost = env.clock.now()
         self.session: Session | None = None
-        self.walk = Walk(plan_id, host, desired, env, emit, stop)
+        self.walk = Walk(plan_id, host, self.desired, env, emit, stop)
 
     async def sleep(self, seconds: float) -> None:
         await self.env.clock.sleep_until(self.env.clock.now() + timedelta(seconds=seconds))
