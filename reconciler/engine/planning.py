@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 
@@ -16,7 +16,7 @@ from reconciler.core.calls import Answer, AnyCall, CallError, Later, Plane, Secr
 from reconciler.core.canonical import canonical
 from reconciler.core.collecting import uncollected
 from reconciler.core.diagnostics import Diagnostic, Severity
-from reconciler.core.errors import SecretUnavailable, TransportError, WrongMachine
+from reconciler.core.errors import SecretUnavailable, TransportError, Unreachable, WrongMachine
 from reconciler.core.ids import ResourceId
 from reconciler.core.observations import CapabilityState, Facts, Unseen
 from reconciler.core.plan import HostPlan, Plan, Sight, Verb
@@ -43,6 +43,9 @@ from reconciler.wire.answers import hello as hello_of
 
 SETTLING = 300.0  # seconds after a boot in which a silent service is waited for
 BETWEEN = timedelta(seconds=5)
+SWIFT = timedelta(seconds=30)  # a look whose line broke within so much is begun once more
+AGAIN = "the line broke while it was looked at; it was looked at once more"
+T = TypeVar("T")
 NOT_ASKED_THEN = Answer(error=CallError("NotInSnapshot", "ObjectNotFound", "the snapshot does not hold this question; take a new one with reconcile observe"))
 
 
@@ -202,11 +205,29 @@ def _deletions(plan: HostPlan) -> int:
 
 async def _plan_host(desired: Desired, env: Environment) -> _Decided:
     try:
-        async with connected(env, replace(target_of(desired), look=True)) as reader:
-            desired, view = await look_at(desired, reader, env)
+        (desired, view), again = await _looking(desired, env, lambda reader: look_at(desired, reader, env))
     except TransportError as trouble:
         return _Decided(unseen_host(desired.host, trouble))
-    return _decided(desired, view, env.clock.now())
+    found = _decided(desired, view, env.clock.now())
+    return replace(found, plan=replace(found.plan, notes=(*found.plan.notes, AGAIN))) if again else found
+
+
+async def _looking(desired: Desired, env: Environment, act: Callable[[Reader], Awaitable[T]]) -> tuple[T, bool]:
+    """What `act` sees, and whether it took a second connection: where the first one broke, for nothing is written by a look.
+
+    Who could not be reached at all, or hangs, is not tried twice: that would double the time of every host that is off.
+    """
+    target = replace(target_of(desired), look=True)
+    begun, opened = env.clock.now(), False
+    try:
+        async with connected(env, target) as reader:
+            opened = True
+            return await act(reader), False
+    except Unreachable as broke:
+        if not (opened or broke.sent) or env.clock.now() - begun > SWIFT:
+            raise
+    async with connected(env, target) as reader:
+        return await act(reader), True
 
 
 def unseen_host(host: Host, trouble: TransportError) -> HostPlan:
@@ -309,14 +330,17 @@ async def observe(linked: Linked, scope: Scope, env: Environment) -> dict[str, S
     limiter = anyio.CapacityLimiter(env.at_once)
     request = Request(scope=scope)
 
+    async def snapshot(desired: Desired, reader: Reader) -> Snapshot:
+        host = desired.host
+        verify(host, reader.hello)
+        view = await look(reader, host, env.registry, desired.resources, env.clock, env.deadline, desired.fleet.name)
+        return Snapshot.taken(host.name, view.at, reader.hello.raw, view.asked)
+
     async def one(host: Host) -> None:
         desired = desired_of(linked, host, request, env)
         async with limiter:
             try:
-                async with connected(env, replace(target_of(desired), look=True)) as reader:
-                    verify(host, reader.hello)
-                    view = await look(reader, host, env.registry, desired.resources, env.clock, env.deadline, desired.fleet.name)
-                    found[host.name] = Snapshot.taken(host.name, view.at, reader.hello.raw, view.asked)
+                found[host.name], _ = await _looking(desired, env, lambda reader: snapshot(desired, reader))
             except TransportError as trouble:
                 found[host.name] = Diagnostic(trouble.code, Severity.ERROR, str(trouble), subject=host.name)
 

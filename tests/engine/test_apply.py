@@ -14,7 +14,7 @@ from reconciler.emulator.faults import Fault
 from reconciler.engine.environment import Limits
 from reconciler.engine.events import Happening
 from reconciler.engine.planfile import load, save
-from reconciler.engine.planning import desired_of, target_of
+from reconciler.engine.planning import AGAIN, desired_of, target_of
 from tests.engine.lab import FLEET, Lab, host, lab, linked, symbols
 
 ROLE = "WindowsFeature/Hyper-V: {}\n"
@@ -196,6 +196,28 @@ async def test_a_line_that_breaks_or_hangs_costs_time_alone(fault: Fault, place:
     assert (await here.apply(plan)).exit_code == 0
     assert here.effects("edge-01", "New-VMSwitch", "New-NetNat", "Install-WindowsFeature") == ["Install-WindowsFeature", "New-VMSwitch", "New-NetNat"]
     assert symbols(await here.plan()) == []
+
+
+@pytest.mark.parametrize(("times", "sight"), [(1, Sight.SEEN), (2, Sight.UNSEEN)])
+async def test_a_look_whose_line_broke_is_begun_once_more_and_no_oftener(times: int, sight: Sight) -> None:
+    here = one(ROLE)
+    here.estate.fault("edge-01", Fault(drop="after", times=times))
+    (host_plan,) = (await here.plan()).hosts
+    assert host_plan.sight is sight
+    assert (AGAIN in host_plan.notes) is (sight is Sight.SEEN)
+    (again,) = (await here.plan()).hosts
+    assert (again.sight, again.notes) == (Sight.SEEN, ())
+
+
+async def test_who_cannot_be_reached_or_hangs_is_not_looked_at_twice() -> None:
+    here = one(ROLE)
+    here.estate.fault("edge-01", Fault(hang=True, times=1))
+    (hung,) = (await here.plan()).hosts
+    here.estate.power("edge-01", on=False)
+    before = here.estate.clock.now()
+    (off,) = (await here.plan()).hosts
+    assert (hung.sight, off.sight) == (Sight.UNSEEN, Sight.UNSEEN)
+    assert here.estate.clock.now() - before < timedelta(seconds=30)
 
 
 async def test_a_job_that_a_restart_killed_is_begun_again() -> None:
