@@ -21,7 +21,7 @@ demo: $(STAMP)
 	@$(BIN)/python scripts/demo.py
 
 test: check
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist worksteal
 
 check: $(STAMP)
 	$(BIN)/ruff check

@@ -129,8 +129,12 @@ def test_an_undisturbed_run_does_everything_once(monkeypatch: pytest.MonkeyPatch
 SHARES = 24  # of the cuts, so that two workers share them
 
 
-@pytest.mark.parametrize("again", ["apply", "apply edge-01.plan"])
-@pytest.mark.parametrize("share", range(SHARES))
+WAYS = ("apply", "apply edge-01.plan")
+# Every point is resumed in one way in each test run, in the other way in the soak.
+CROSSED = [pytest.param(share, WAYS[(share + other) % 2], marks=[pytest.mark.soak] * other) for other in (0, 1) for share in range(SHARES)]
+
+
+@pytest.mark.parametrize(("share", "again"), CROSSED)
 def test_killed_at_any_point_of_any_frame_it_resumes_and_does_nothing_twice(share: int, again: str) -> None:
     run = recorded()
 

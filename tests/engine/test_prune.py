@@ -213,7 +213,7 @@ async def test_a_host_of_which_nothing_is_declared_any_more_is_cleared_also_when
     text = save(plan, here.desired)
     left = cuts(here)
     assert (await here.apply(plan)).exit_code == 0
-    for estate in left[::5]:
+    for estate in left[::10]:
         resumed = Lab(here.desired, estate)
         report = await resumed.apply(load(text, here.registry)[0] if again != "apply" else None)
         assert report.exit_code == 0, report

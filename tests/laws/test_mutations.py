@@ -68,6 +68,7 @@ async def blind(here: Play, ran: Ran) -> list[str]:
     return found
 
 
+@pytest.mark.soak  # `test_laws` says the same of each law; here that the runner of the mutations lets them pass
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_the_kinds_as_they_are_pass(kind: str) -> None:
     found = [anyio.run(caught, KINDS, scenario) for scenario in SCENARIOS if scenario.kind == kind]
