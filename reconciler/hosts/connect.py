@@ -32,6 +32,7 @@ from reconciler.hosts.winrm.line import Line, Workers
 from reconciler.hosts.winrm.way import Way, warn, way_to
 
 PSRP = "psrp"
+OURS = ("env", "file")  # sources of secrets that are on this machine
 AT_ONCE = 64  # requests under way
 OPENING = 150.0  # seconds from the first packet to the hello
 BATCHES, AGE, MEMORY = 500, timedelta(hours=1), 512 * 2**20  # a process is replaced after so much
@@ -152,10 +153,25 @@ class Connections:
         try:
             await channel.start()
             session = await Session.open(channel, target, self.secrets, self.clock, along)
+        except Unreachable as failed:
+            await channel.close()
+            if (missing := await self._missing(way, failed)) is not None:
+                raise type(failed)(f"{failed}; besides, there is no password: {missing}") from failed
+            raise
         except BaseException:
             await channel.close()
             raise
         return _Kept(target, channel, session, self.clock.now())
+
+    async def _missing(self, way: Way, failed: Unreachable) -> SecretUnavailable | None:
+        """What stands in the way on this side as well, where that is told without asking anybody: it need not come to light only once the host answers."""
+        if failed.sent or way.password is None or way.password.source not in OURS:
+            return None
+        try:
+            await self.secrets.resolve(way.password)
+        except SecretUnavailable as missing:
+            return missing
+        return None
 
     @asynccontextmanager
     async def cim(self, host: Host) -> AsyncIterator[WinrmCim]:

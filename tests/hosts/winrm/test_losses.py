@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import anyio
 import pytest
 
-from reconciler.core.calls import LedgerCall
+from reconciler.core.calls import LedgerCall, Secret
 from reconciler.core.errors import Fenced, Unreachable
+from reconciler.core.resources import Connection
 from reconciler.emulator.winrm.troubles import Trouble, What
 from reconciler.hosts.winrm.errors import OutOfTime, ProcessEnded, Quota, ShellGone
 from tests.hosts.winrm.serving import ADAPTERS, HOST, Served, served
@@ -116,6 +118,16 @@ async def test_a_host_that_lost_its_power_is_unreachable_and_so_it_stays() -> No
             await look(there)
         assert not refused.value.sent
         assert refused.value.transient
+
+
+async def test_a_password_that_is_not_there_is_said_beside_a_port_where_nobody_listens() -> None:
+    async with served() as there:
+        host = there.host()
+        options = {**host.connection.options, "password": Secret("env", "NOT_SET")}
+        nobody = replace(there.target(), host=replace(host, connection=Connection("winrm", 1, options)))
+        with pytest.raises(Unreachable, match="refuses connections; besides, there is no password: env NOT_SET: the environment variable is not set"):
+            async with there.reach(nobody):
+                pass
 
 
 @pytest.mark.parametrize(("what", "verb"), [(What.SHELLS, "Create"), (What.OPERATIONS, "Command")])
