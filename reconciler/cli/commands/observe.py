@@ -11,7 +11,7 @@ from reconciler.cli.files import SUFFIX, snapshot_text, write_snapshots
 from reconciler.cli.options import Selection
 from reconciler.cli.running import run_async
 from reconciler.cli.session import Session, chosen
-from reconciler.cli.views.unseen import NEXT, NOT_EMULATED
+from reconciler.cli.views.unseen import NOT_EMULATED, advice
 from reconciler.cli.views.words import count, moment, one_line
 from reconciler.core.diagnostics import Diagnostic
 from reconciler.core.snapshot import Snapshot
@@ -60,7 +60,7 @@ def _person(session: Session, snapshots: dict[str, Snapshot], unseen: dict[str, 
     for name, found in unseen.items():
         page.say(f"? {name}[{found.code}]: {one_line(found.message)}", "cyan", hang=4)
         again = session.said().command("emulate new") if found.code == NOT_EMULATED else session.said().command("observe", name)
-        page.term("next", f"{NEXT.get(found.code, 'see to it, then')}: {again}")
+        page.term("next", f"{advice(found.code, name, session.said())}: {again}")
     if out and snapshots:
         page.exact((f"Next: {session.said().command('plan', '--from', str(out))}", "bold cyan"))
     elif snapshots:

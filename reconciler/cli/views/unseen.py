@@ -9,10 +9,8 @@ from reconciler.core.plan import HostPlan, Sight
 
 NOT_EMULATED = "HST011"
 NEXT = {
-    "HST010": "power or line; then",
     NOT_EMULATED: "add what the specs name and the estate lacks",
-    "HST020": "put it right, then",
-    "HST021": "put it right, then",
+    "HST022": "put it right, then",
     "HST030": "mend the name or the address; then",
     "HST050": "wait for the other run, then",
 }
@@ -36,7 +34,15 @@ def unseen_frame(page: Page, host: HostPlan, said: Said, declared: int = 0) -> N
         page.term("last seen", moment(host.seen))
     whose = f"its {count(declared, 'resource')} are" if declared > 1 else "what is declared on it is"
     page.term("so", f"{whose} unknown: nothing is planned for it, nothing on it is taken for absent")
-    page.term("next", f"{NEXT.get(host.code, 'see to it, then')}: {next_look(host, said)}")
+    page.term("next", f"{advice(host.code, host.name, said)}: {next_look(host, said)}")
+
+
+def advice(code: str, host: str, said: Said) -> str:
+    """What to do before the next look. The doctor looks at the whole way, and knows more than one failure tells."""
+    if code in NEXT or not code.startswith("HST"):
+        return NEXT.get(code, "see to it, then")
+    doctor = said.command("doctor", host)
+    return f"power or line: {doctor} tells; then" if code == "HST010" else f"{doctor} says what is in the way; then"
 
 
 def next_look(host: HostPlan, said: Said) -> str:

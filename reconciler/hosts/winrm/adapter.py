@@ -17,7 +17,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
-from reconciler.hosts.winrm.errors import Hostile
+from reconciler.hosts.winrm.errors import BadConnection, Hostile
 from reconciler.hosts.winrm.way import ANY_CERTIFICATE, Way
 
 BODY = 2 * 2**20  # bytes of one HTTP body
@@ -118,13 +118,33 @@ def plain_xml(text: bytes) -> bytes:
 
 
 def context_of(way: Way) -> ssl.SSLContext:
-    """The TLS of a way: the system's authorities or the given ones. A certificate pins TLS 1.2, for Windows cannot ask for one later in TLS 1.3."""
-    if way.authentication == "certificate":
-        context = _context(way.ca, 0, ANY_CERTIFICATE in way.insecure)
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(way.certificate, way.key)
-        return context
-    return _shared(way.ca, Path(way.ca).stat().st_mtime_ns if way.ca else 0, ANY_CERTIFICATE in way.insecure)
+    """The TLS of a way: the system's authorities or the given ones. A certificate pins TLS 1.2, for Windows cannot ask for one later in TLS 1.3.
+
+    Raises BadConnection where a file is none that can be used: nothing was sent, and it is no affair of the host.
+    """
+    try:
+        if way.authentication == "certificate":
+            context = _context(way.ca, 0, ANY_CERTIFICATE in way.insecure)
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+            _identify(context, way)
+            return context
+        return _shared(way.ca, Path(way.ca).stat().st_mtime_ns if way.ca else 0, ANY_CERTIFICATE in way.insecure)
+    except ssl.SSLError:
+        raise BadConnection(f"{way.host}: connection.ca: {way.ca or 'what the system trusts'} holds no certificate in PEM") from None
+    except OSError as failed:
+        raise BadConnection(f"{way.host}: connection.ca: {way.ca} cannot be read: {failed.strerror}") from None
+
+
+def _identify(context: ssl.SSLContext, way: Way) -> None:
+    try:
+        context.load_cert_chain(way.certificate, way.key, password=lambda: "")  # without this OpenSSL would ask at the terminal, and wait for ever
+    except ssl.SSLError as failed:
+        if failed.reason == "KEY_VALUES_MISMATCH":
+            raise BadConnection(f"{way.host}: connection.certificateKey {way.key} is not the key of {way.certificate}") from None
+        needed = "two files in PEM, the key without a pass phrase"
+        raise BadConnection(f"{way.host}: {way.certificate} and {way.key} cannot be used: connection.certificate and certificateKey are {needed}") from None
+    except OSError as failed:
+        raise BadConnection(f"{way.host}: {way.certificate} or {way.key} cannot be read: {failed.strerror}") from None
 
 
 def _context(ca: str, _: int, anyone: bool) -> ssl.SSLContext:

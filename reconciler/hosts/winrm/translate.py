@@ -5,6 +5,7 @@ Called by `line`, in the thread where it happened. Requests, responses and forei
 
 from __future__ import annotations
 
+import re
 import ssl
 from typing import Any
 
@@ -54,6 +55,7 @@ QUOTAS = {
     2147944216: "the shell has as many processes as are allowed",
 }
 NO_FILE = 2147942402
+_ALERT = re.compile(r"alert ([a-z ]{3,40}) \(_ssl")
 DOWN = (404, 408, 429, 502, 503, 504)
 
 
@@ -133,7 +135,9 @@ def _line(way: Way, verb: str, problem: Exception, fresh: bool) -> TransportErro
     if any(isinstance(cause, ConnectTimeoutError | http.ConnectTimeout) for cause in causes):
         return Unreachable(f"{way.host}: no answer on {way.where}")
     if verb == CONNECT:
-        return Unreachable(f"{way.host}: no connection to {way.where}")
+        silent = "handshake" in str(problem)
+        told = f"{way.where} takes connections, and no TLS came about in time: is it the port of HTTP?" if silent else f"no connection to {way.where}"
+        return Unreachable(f"{way.host}: {told}")
     if isinstance(problem, http.ReadTimeout):
         return OutOfTime(f"{way.host}: {way.where} has not answered {verb} in time", sent=True)
     return Broken(f"{way.host}: the connection to {way.where} broke", sent=True)
@@ -158,6 +162,10 @@ def _tls(problem: Exception) -> str:
         if word.casefold() in text.casefold():
             tail = text[text.casefold().find(word.casefold()) :]
             return visible(tail.split(" (_ssl")[0])[:SAID]
+    if alert := _ALERT.search(text):  # what the host thinks of our certificate, as a rule
+        return f"the host broke it off: {alert[1]}"
+    if "EOF" in text:
+        return "the host broke it off without a word, as one does that takes no certificate like ours"
     return "no agreement was reached"
 
 

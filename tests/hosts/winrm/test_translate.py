@@ -87,6 +87,15 @@ def test_every_failure_has_an_error_of_ours(verb: str, raised: Exception, ours: 
     assert (found.transient, found.sent) == (transient, sent)
 
 
+def test_a_handshake_that_fails_says_what_is_known_of_it() -> None:
+    alert = ssl.SSLError(1, "[SSL: TLSV1_ALERT_UNKNOWN_CA] tlsv1 alert unknown ca (_ssl.c:1006)")
+    assert str(translate(HTTPS, "Connect", alert, fresh=True)).endswith("failed: the host broke it off: unknown ca")
+    curt = ssl.SSLEOFError(8, "[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred in violation of protocol (_ssl.c:1006)")
+    assert "broke it off without a word" in str(translate(HTTPS, "Connect", curt, fresh=True))
+    silent = TimeoutError("_ssl.c:990: The handshake operation timed out")
+    assert str(translate(HTTPS, "Connect", silent, fresh=True)).endswith("no TLS came about in time: is it the port of HTTP?")
+
+
 def test_a_failure_of_the_sign_in_is_no_stale_seal() -> None:
     assert type(translate(HTTPS, "Create", GSSError(), fresh=True)) is errors.SignInRefused
     assert type(translate(HTTPS, "Create", BadMic(), fresh=True)) is errors.SignInRefused

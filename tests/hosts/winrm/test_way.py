@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from reconciler.core.calls import Secret
 from reconciler.core.resources import Connection, Host
+from reconciler.hosts.winrm.adapter import context_of
 from reconciler.hosts.winrm.errors import BadConnection
 from reconciler.hosts.winrm.way import Way, warn, way_to
 
@@ -65,3 +70,31 @@ def test_every_insecure_choice_is_logged(caplog: pytest.LogCaptureFixture) -> No
     warn(way(**SIGNED, scheme="http", insecure=("plainHttp", "anyCertificate")))
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
     assert ["anyCertificate" in record.getMessage() for record in caplog.records] == [True, False]
+
+
+def test_files_that_are_none_are_told_apart_from_what_a_host_does(tmp_path: Path) -> None:
+    """A key with a pass phrase made OpenSSL ask for it at the terminal, and nothing could end that."""
+    good, other, locked, text = (tmp_path / name for name in ("good.pem", "other.pem", "locked.pem", "text.pem"))
+    key, stranger = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "svc-edge")])
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+    certificate = made.not_valid_before(datetime(2026, 1, 1, tzinfo=UTC)).not_valid_after(datetime(2036, 1, 1, tzinfo=UTC)).sign(key, hashes.SHA256())
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8)
+    good.write_bytes(certificate.public_bytes(form[0]) + key.private_bytes(*form, serialization.NoEncryption()))
+    other.write_bytes(stranger.private_bytes(*form, serialization.NoEncryption()))
+    locked.write_bytes(key.private_bytes(*form, serialization.BestAvailableEncryption(b"secret")))
+    text.write_text("no certificate")
+
+    def said(key: Path, ca: str = "") -> str:
+        with pytest.raises(BadConnection) as caught:
+            context_of(Way("h", "h", 5986, "https", "certificate", certificate=str(good), key=str(key), ca=ca))
+        return str(caught.value)
+
+    context_of(Way("h", "h", 5986, "https", "certificate", certificate=str(good), key=str(good), ca=str(good)))
+    assert "not the key of" in said(other)
+    assert "without a pass phrase" in said(locked)
+    assert "without a pass phrase" in said(text)
+    assert "cannot be read" in said(tmp_path / "none")
+    assert "no certificate in PEM" in said(good, str(text))
+    with pytest.raises(BadConnection, match="no certificate in PEM"):
+        context_of(Way("h", "h", 5986, "https", "ntlm", ca=str(text)))
