@@ -7,6 +7,7 @@ pipeline of its own: the runspace runs one after another, and the invoker answer
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,10 +17,10 @@ from typing import Any, TypeVar
 
 import anyio
 
-from reconciler.core.errors import TransportError, Unreachable
+from reconciler.core.errors import SecretUnavailable, TransportError, Unreachable
 from reconciler.hosts.psrp.errors import NoConfiguration, OtherInvoker
 from reconciler.hosts.psrp.line import Failure, Gave, PsrpLine, Secure, Step
-from reconciler.hosts.winrm.channel import ENDING, LOSSES, NOT_EXECUTED, STARTING, Setup
+from reconciler.hosts.winrm.channel import ENDING, GIVEN_UP, LEAVING, LOSSES, NOT_EXECUTED, STARTING, Setup
 from reconciler.hosts.winrm.errors import BootFailed, Broken, Faulted, Hostile, NoAnswerYet, OutOfTime, Quota, Unsure
 from reconciler.hosts.winrm.journal import Journal
 from reconciler.wire import powershell
@@ -124,16 +125,14 @@ class PsrpChannel:
 
     async def close(self) -> None:
         """Ends the pool if the host can be reached; else it is left in the journal. Never raises for what a host does."""
-        with anyio.CancelScope(shield=True):
-            try:
-                if self._pool:
-                    await self.line.remove(self._configuration, self._pool, ENDING)
-                    self._journal.gone(self._place, self._pool)
-            except TransportError:
-                self._journal.left(self._place, self._pool)
-            finally:
-                self._pool = ""
-                self.line.close()
+        if self._pool:
+            left = self._journal.left
+            with anyio.move_on_after(LEAVING if self._broken == GIVEN_UP else None, shield=True), contextlib.suppress(TransportError, SecretUnavailable):
+                await self.line.remove(self._configuration, self._pool, ENDING)
+                left = self._journal.gone
+            left(self._place, self._pool)
+        self._pool = ""
+        self.line.close()
 
     # --- one request
 
@@ -150,7 +149,7 @@ class PsrpChannel:
             failed.sent = failed.sent or sending.sent
             raise
         except BaseException:
-            self._broken = "the last request was given up"
+            self._broken = GIVEN_UP
             raise
         self.batches += 1
         return answer

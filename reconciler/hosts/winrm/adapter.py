@@ -43,6 +43,7 @@ class CapsAdapter(HTTPAdapter):
     def __init__(self, context: ssl.SSLContext | None) -> None:
         self._context = context
         self.connections: list[Any] = []
+        self.opening: list[socket.socket] = []  # of a connection that is being made: TLS takes the socket away from it meanwhile
         self.dead = False
         super().__init__(pool_connections=1, pool_maxsize=1)
 
@@ -89,8 +90,7 @@ class CapsAdapter(HTTPAdapter):
     def abort(self) -> None:
         """From any thread: whoever waits for this connection waits no longer, and no other one is opened."""
         self.dead = True
-        for connection in list(self.connections):
-            sock = getattr(connection, "sock", None)
+        for sock in [*self.opening, *(getattr(connection, "sock", None) for connection in self.connections)]:
             if sock is not None:
                 try:
                     socket.socket.shutdown(sock, socket.SHUT_RDWR)
@@ -102,12 +102,32 @@ def _noting(pool: type[Any], adapter: CapsAdapter) -> type[Any]:
     """The pool's class with connections that enter themselves at the adapter, and open no more once it was given up."""
 
     def connect(self: Any) -> None:
-        if adapter.dead:
-            raise ConnectionAbortedError("this connection was given up")
+        _alive(adapter)
         adapter.connections.append(self)
-        pool.ConnectionCls.connect(self)
+        try:
+            pool.ConnectionCls.connect(self)
+            _alive(adapter)
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            while adapter.opening:
+                adapter.opening.pop().close()
 
-    return type(f"Noting{pool.__name__}", (pool,), {"ConnectionCls": type("Noting", (pool.ConnectionCls,), {"connect": connect})})
+    def opened(self: Any) -> socket.socket:
+        made: socket.socket = pool.ConnectionCls._new_conn(self)
+        adapter.opening.append(made.dup())
+        if adapter.dead:  # since the look before: whoever gave it up may not have seen this socket
+            made.close()
+        _alive(adapter)
+        return made
+
+    return type(f"Noting{pool.__name__}", (pool,), {"ConnectionCls": type("Noting", (pool.ConnectionCls,), {"connect": connect, "_new_conn": opened})})
+
+
+def _alive(adapter: CapsAdapter) -> None:
+    if adapter.dead:
+        raise ConnectionAbortedError("this connection was given up")
 
 
 def plain_xml(text: bytes) -> bytes:

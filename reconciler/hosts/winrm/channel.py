@@ -6,6 +6,7 @@ first, and only then by sending the very same bytes again: the invoker answers t
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import TypeVar
 
 import anyio
 
-from reconciler.core.errors import TransportError, Unreachable
+from reconciler.core.errors import SecretUnavailable, TransportError, Unreachable
 from reconciler.hosts.winrm.client import OPERATION
 from reconciler.hosts.winrm.collector import Collector
 from reconciler.hosts.winrm.errors import BootFailed, Broken, Hostile, NoAnswerYet, OutOfTime, ProcessEnded, Quota, StaleSeal, Unavailable, Unsure
@@ -30,6 +31,8 @@ T = TypeVar("T")
 PIECE = 200_000  # bytes of one Send, in whole lines; a single longer line goes alone
 STARTING = 60.0  # seconds for a shell and its process
 ENDING = 10.0
+LEAVING = 2.0  # seconds for the same where somebody does not wait for the end: what is left there is closed by whoever comes next
+GIVEN_UP = "the last request was given up"
 LOSSES = 8  # broken requests in a row, without any output in between
 NOT_EXECUTED = (Unreachable, Unavailable, StaleSeal)
 DIAGNOSTICS = 2**20  # bytes of stderr a session
@@ -99,16 +102,14 @@ class WinrmChannel:
 
     async def close(self) -> None:
         """Ends the process if the host can be reached; else its shell is left in the journal. Never raises for what a host does."""
-        with anyio.CancelScope(shield=True):
-            try:
-                if self._shell:
-                    await self._line.end(self._shell, "" if self._broken else self._command, ENDING)
-                    self._journal.gone(self._where, self._shell)
-            except TransportError:
-                self._journal.left(self._where, self._shell)
-            finally:
-                self._shell = ""
-                self._line.close()
+        if self._shell:
+            left = self._journal.left
+            with anyio.move_on_after(LEAVING if self._broken == GIVEN_UP else None, shield=True), contextlib.suppress(TransportError, SecretUnavailable):
+                await self._line.end(self._shell, "" if self._broken else self._command, ENDING)
+                left = self._journal.gone
+            left(self._where, self._shell)
+        self._shell = ""
+        self._line.close()
 
     # --- one request
 
@@ -125,7 +126,7 @@ class WinrmChannel:
             failed.sent = failed.sent or exchange.sent
             raise
         except BaseException:
-            self._broken = "the last request was given up"
+            self._broken = GIVEN_UP
             raise
         self._first, self._late = b"", exchange.late
         self.batches += 1

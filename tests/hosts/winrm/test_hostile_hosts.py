@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import socket
+import ssl
+import threading
 from datetime import timedelta
 
 import anyio
 import pytest
+from urllib3.exceptions import HTTPError
 
 from reconciler.core.errors import TransportError, WireError
 from reconciler.emulator.winrm import Settings
 from reconciler.emulator.winrm.troubles import Trouble, What
+from reconciler.hosts.winrm import channel
+from reconciler.hosts.winrm.adapter import CapsAdapter
 from reconciler.hosts.winrm.channel import WinrmChannel
 from reconciler.hosts.winrm.collector import Collector, whole
 from reconciler.hosts.winrm.errors import BootFailed, Hostile, Unavailable, Unencrypted
@@ -49,6 +56,46 @@ async def test_an_answer_in_plain_text_ends_a_sealed_session(verb: str) -> None:
     failed = await met(Trouble(What.PLAINTEXT, verb))
     assert isinstance(failed, Hostile)
     assert "not sealed" in str(failed)
+
+
+def test_a_handshake_that_never_ends_is_given_up_from_outside() -> None:
+    """While TLS is agreed on the connection does not have its socket: shutting the one that it had did nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        adapter = CapsAdapter(ssl.create_default_context())
+        url = f"https://127.0.0.1:{server.getsockname()[1]}/wsman"
+
+        def reach() -> None:
+            with contextlib.suppress(OSError, HTTPError):
+                adapter.reach(url, 30)
+
+        thread = threading.Thread(target=reach, daemon=True)
+        thread.start()
+        there, _ = server.accept()
+        with there:
+            there.recv(1)  # the handshake has begun
+            there.sendall(b"\x16\x03\x03\x40\x00\x02")
+            adapter.abort()
+            thread.join(5)
+        assert not thread.is_alive()
+        assert not adapter.opening
+        adapter.close()
+
+
+async def test_whoever_does_not_wait_for_the_end_is_not_kept_by_a_host_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel, "LEAVING", 0.3)
+    async with served() as there:
+        begun = 0.0
+        with anyio.move_on_after(5) as run:
+            async with there.reach(there.target("basic-tls")) as session:
+                there.endpoint.trouble(HOST, Trouble(What.HANG, times=None))
+                begun = anyio.current_time()
+                run.deadline = begun + 0.2
+                await session.ask([ADAPTERS(select=("Name",))], MINUTE)
+        assert run.cancelled_caught
+        assert anyio.current_time() - begun < 2
+        there.endpoint.heal(HOST)
+        await look(there, "basic-tls")
+        assert there.counts["Delete"] >= 2  # the shell that was left is closed by the next session
 
 
 @pytest.mark.parametrize("how", ["ntlm", "basic-tls"])
