@@ -48,4 +48,4 @@ def _late(way: Way, verb: str) -> TransportError:
             return NoAnswerYet(f"{way.host}: no answer yet")
         case "Send":
             return Unsure(f"{way.host}: the host did not say in time whether it took what was sent", sent=True)
-    return Unavailable(f"{way.host}: {verb} took the host too long")
+    return Unavailable(f"{way.host}: {verb} took the host too long", sent=verb == "Create")  # the pool may be there: its id is ours, and it is closed

@@ -4,8 +4,8 @@ TransportError
 ├── Unreachable                    HST010  transient; `sent`: a write may have acted
 │   ├── Resting                    HST012  failed too often lately: not tried for a while
 │   ├── OutOfTime                  HST013  no answer within the deadline
-│   ├── Unavailable                HST014  HTTP 404, 429, 502, 503, 504: the service is not up (yet)
-│   ├── Broken                     HST015  the connection broke; what was sent may have been executed
+│   ├── Unavailable                HST014  HTTP 404, 408, 429, 503: the service is not up (yet)
+│   ├── Broken                     HST015  the connection broke, or a gateway gave up (HTTP 502, 504); what was sent may have been executed
 │   ├── StaleSeal                  HST016  HTTP 400: sealed for a connection that is gone; not executed
 │   ├── Unsure                     HST017  a Send that timed out there or found the pipe busy; may be executed later
 │   ├── ShellGone                  HST040  shell or command is gone: idle timeout, service restart, reboot, killed

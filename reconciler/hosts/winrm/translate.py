@@ -56,7 +56,8 @@ QUOTAS = {
 }
 NO_FILE = 2147942402
 _ALERT = re.compile(r"alert ([a-z ]{3,40}) \(_ssl")
-DOWN = (404, 408, 429, 502, 503, 504)
+DOWN = (404, 408, 429, 503)
+GATEWAY = (502, 504)  # not WinRM's own: what stands in between got no answer, and nobody knows whether the host got the message
 
 
 def translate(way: Way, verb: str, problem: Exception, *, fresh: bool) -> TransportError:
@@ -115,6 +116,8 @@ def status(way: Way, verb: str, problem: Any) -> TransportError:
         return Forbidden(f"{way.host}: {way.principal} may not use WinRM there (HTTP 403)")
     if status in DOWN:
         return Unavailable(f"{way.host}: WinRM does not answer on {way.where} (HTTP {status})")
+    if status in GATEWAY:
+        return Broken(f"{way.host}: what stands before {way.where} got no answer from it (HTTP {status})", sent=True)
     if status == 500 and not body and not way.sealed:
         return Unencrypted(f"{way.host}: the service refuses this message (HTTP 500 without a reason), as it does those that are not encrypted")
     return Hostile(f"{way.host}: an answer to {verb} that is none (HTTP {status})", sent=True)

@@ -26,7 +26,7 @@ def fault(code: int | str) -> WSManFaultError:
         ("Create", fault(2150858752), NoConfiguration, False),
         ("Create", fault(2150859173), errors.Quota, False),
         ("Create", fault(5), errors.Forbidden, False),
-        ("Create", fault(2150858793), errors.Unavailable, False),
+        ("Create", fault(2150858793), errors.Unavailable, True),
         ("Receive", fault(2150858793), errors.NoAnswerYet, False),
         ("Send", fault(2150858793), errors.Unsure, True),
         ("Receive", fault(2150858843), errors.ShellGone, True),

@@ -54,6 +54,8 @@ TABLE: list[tuple[str, Exception, type[TransportError], bool, bool]] = [  # verb
     ("Send", WinRMTransportError("http", 403, ""), errors.Forbidden, False, False),
     ("Send", WinRMTransportError("http", 500, ""), errors.Unencrypted, False, False),
     ("Send", WinRMTransportError("http", 503, ""), errors.Unavailable, True, False),
+    ("Send", WinRMTransportError("http", 502, ""), errors.Broken, True, True),
+    ("Send", WinRMTransportError("http", 504, "<html>"), errors.Broken, True, True),
     ("Send", WinRMTransportError("http", 404, "gone"), errors.Unavailable, True, False),
     ("Send", WinRMTransportError("http", 500, "<html>"), errors.Hostile, False, True),
     ("Receive", WinRMOperationTimeoutError(), errors.NoAnswerYet, True, False),
