@@ -224,6 +224,33 @@ def _no_tools_apart(world: World) -> Iterable[Finding]:
             yield Finding(declared.id, "includeManagementTools", "a client's feature has no management tools apart", help="leave includeManagementTools out")
 
 
+def _not_known(world: World) -> Iterable[Finding]:
+    """An unknown name answers nothing, without an error; a known one answers whatever its state (windows-outputs of both cmdlets).
+
+    Read from the answers that the look itself rests on: where others were asked for along (on record, declared no more), nothing is said.
+    """
+    declared = world.declared("WindowsFeature")
+    there = world.seen("WindowsFeature") if declared else {}
+    known: set[str] = set()
+    for asked in _states_of([key(one.spec) for one in declared], world) if declared else ():
+        known |= {plain_name(str(row["FeatureName" if world.facts.is_client else "Name"])) for row in world.answer(asked).objects}
+    for one in declared:
+        if key(one.spec) not in known and key(one.spec) not in there:
+            lists = "Get-WindowsOptionalFeature -Online" if world.facts.is_client else "Get-WindowsFeature"
+            yield Finding(
+                one.id,
+                "",
+                f"{world.host} knows no feature {one.spec.name}",
+                why="Windows answers nothing when it is asked for one of that name, and would refuse to install it",
+                help=f"{lists} on the host lists the names that this Windows knows",
+            )
+
+
+def _states_of(keys: Sequence[Key], world: World) -> Sequence[Ask]:
+    asks = _asks(tuple(sorted(set(keys))), world.facts.is_client)
+    return asks if world.facts.is_client else asks[:1]
+
+
 def _payload_asks(facts: Facts) -> Iterable[Ask]:
     yield feature_ask("Hyper-V", "Microsoft-Hyper-V", facts)
     yield feature_ask("DHCP", "DHCP", facts)
@@ -260,6 +287,7 @@ KIND = Kind(
         Rule("HYP002", Severity.ERROR, "Hyper-V without its management tools", _needs_tools),
         Rule("HYP003", Severity.WARNING, "the files of a feature were removed and no source is named", _payload_gone, asks=_payload_asks),
         Rule("HYP004", Severity.ERROR, "management tools left out on a client", _no_tools_apart),
+        Rule("HYP005", Severity.ERROR, "a feature that this Windows does not know", _not_known),
     ),
     words=(GET, INSTALL, UNINSTALL, GET_OPTIONAL, ENABLE, DISABLE),
     title="a role or feature of Windows, with the restart it may need",

@@ -11,7 +11,10 @@ from reconciler.core.capabilities import DHCP_SERVER, HYPER_V, WINNAT
 from reconciler.core.ids import Key
 from reconciler.core.kinds import Disruption, NotSeen, Reboot
 from reconciler.core.observations import Present
+from reconciler.core.plan import Verb
+from reconciler.emulator.faults import Fault
 from reconciler.kinds.windows_feature import KIND, WindowsFeature, WindowsFeatureState
+from tests.engine.lab import FLEET, host, lab
 from tests.kinds.host_world import CLIENT, NOTHING, SERVER, StubWorld, actions, called, declare, findings, removal, rows, sound_kind
 
 HYPER = WindowsFeature.model_validate({"name": "Hyper-V"})
@@ -171,6 +174,23 @@ def test_removed_files_without_a_source_are_warned_of() -> None:
     assert findings(KIND, "HYP003", StubWorld(things, now={}, answers=there)) == []
     with pytest.raises(NotSeen):
         findings(KIND, "HYP003", StubWorld(things))
+
+
+@pytest.mark.parametrize("sku", ["server-2022", "client-11"])
+async def test_a_name_that_windows_does_not_know_blocks_and_a_known_one_that_is_not_installed_does_not(sku: str) -> None:
+    here = lab(FLEET + host("edge-01", "WindowsFeature/Hyper-V: {}\nWindowsFeature/Hyper-W: {}\n", sku))
+    plan = await here.plan()
+    assert [(step.id.local, step.blocked and step.blocked.code) for step in plan.steps()] == [
+        ("WindowsFeature/Hyper-V", None),
+        ("WindowsFeature/Hyper-W", "HYP005"),
+    ]
+
+
+async def test_a_question_that_failed_is_no_unknown_name() -> None:
+    here = lab(FLEET + host("edge-01", "WindowsFeature/Hyper-W: {}\n"))
+    here.estate.fault("edge-01", Fault("Get-WindowsFeature", error="Unverified"))
+    plan = await here.plan()
+    assert [(step.verb, step.blocked) for step in plan.steps()] == [(Verb.UNSEEN, None)]
 
 
 def test_tools_cannot_be_left_out_on_a_client() -> None:

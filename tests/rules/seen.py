@@ -20,7 +20,7 @@ from reconciler.core.kinds import NotSeen
 from reconciler.core.observations import Ask, Facts
 from reconciler.core.snapshot import call_key
 from reconciler.kinds import _host_network as network
-from reconciler.kinds import dhcp_server, eflow_vm
+from reconciler.kinds import dhcp_server, eflow_vm, windows_feature
 from reconciler.kinds._azure_vm_extension_rules import RDMA_ADAPTERS, sku_ask
 from reconciler.kinds._eflow_vm_rules import FREE_MEMORY, PROCESSORS
 from reconciler.kinds.eflow_trains import VersionConstraint
@@ -101,6 +101,11 @@ USUAL = (
 
 def names(now: str, next_: str) -> Answer:
     return rows({"PSChildName": "ComputerName", "ComputerName": next_}, {"PSChildName": "ActiveComputerName", "ComputerName": now})
+
+
+def named(key: str) -> Ask:
+    """What the kind itself asks of one feature of a server."""
+    return next(iter(windows_feature.ask((Key(key),), SERVER)))
 
 
 def features(**states: str) -> tuple[tuple[Ask, Answer], ...]:
@@ -202,6 +207,7 @@ ALL_MOVES = SWITCH_MOVES.ending(NatNetwork=[nat("eflow", "172.20.11.0/24")], Dhc
 # rule → the host where the bad example is bad, and the one where the good example is good.
 CASES: Mapping[str, tuple[Host, Host]] = {
     "HYP003": (HEALTHY.but(*features(DHCP="Removed")),) * 2,
+    "HYP005": (HEALTHY.but((named("hyperv"), rows())), HEALTHY.but((named("hyper-v"), rows({"Name": "Hyper-V", "InstallState": "Available"})))),
     "HYP014": (HEALTHY.but(VirtualSwitch=[LAN_SWITCH]),) * 2,
     "HYP015": (HEALTHY.but(VirtualSwitch=[switch("eflow", twins=1)]),) * 2,
     "HYP022": (HEALTHY.but((asks.AZURE_AGENT, rows({"Name": "WindowsAzureGuestAgent", "Status": "Running"}))),) * 2,
