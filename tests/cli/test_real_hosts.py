@@ -81,6 +81,20 @@ def test_a_credential_that_is_refused_is_said_and_nothing_is_taken_for_absent(de
     assert "not the password" not in planned.out + planned.err
 
 
+def test_a_port_where_nobody_listens_and_a_password_that_is_missing_are_both_said_with_what_to_do(fleet: Path, reconcile: Reconcile) -> None:
+    text = (
+        SPECS.format(address="127.0.0.1", https=1, user="Administrator", ca="ca.pem").replace(", ca: ca.pem", "").replace("EDGE_PASSWORD", "NO_SUCH_PASSWORD")
+    )
+    (fleet / "specs" / "fleet.yaml").write_text(text, encoding="utf-8")
+    planned = reconcile("plan")
+
+    said = " ".join(planned.out.split())
+    assert planned.code == 5
+    assert "edge-01[HST018]" in said
+    assert "there is no password: env NO_SUCH_PASSWORD: the environment variable is not set" in said
+    assert "reconcile bootstrap edge-01 prints what to paste there; then: reconcile plan edge-01" in said
+
+
 def test_a_password_in_a_manifest_is_refused(declared: Path, reconcile: Reconcile) -> None:
     declared.write_text(declared.read_text(encoding="utf-8").replace("{env: EDGE_PASSWORD}", "hunter2hunter2"), encoding="utf-8")
     planned = reconcile("plan")

@@ -7,7 +7,7 @@ from reconciler.cli.views.page import At, Page
 from reconciler.cli.views.words import count, moment, one_line
 from reconciler.core.plan import HostPlan, Sight
 
-NOT_EMULATED = "HST011"
+NOT_EMULATED, NOBODY_LISTENS = "HST011", "HST018"
 NEXT = {
     NOT_EMULATED: "add what the specs name and the estate lacks",
     "HST022": "put it right, then",
@@ -41,6 +41,8 @@ def advice(code: str, host: str, said: Said) -> str:
     """What to do before the next look. The doctor looks at the whole way, and knows more than one failure tells."""
     if code in NEXT or not code.startswith("HST"):
         return NEXT.get(code, "see to it, then")
+    if code == NOBODY_LISTENS:
+        return f"where nothing listens yet, {said.command('bootstrap', host)} prints what to paste there; then"
     doctor = said.command("doctor", host)
     return f"power or line: {doctor} tells; then" if code == "HST010" else f"{doctor} says what is in the way; then"
 

@@ -24,7 +24,7 @@ from reconciler.core.transport import Clock
 from reconciler.hosts.doctor.seen import Certificate, Line, Offer
 from reconciler.hosts.winrm.adapter import context_of
 from reconciler.hosts.winrm.client import knock
-from reconciler.hosts.winrm.errors import OutOfTime, TlsRefused
+from reconciler.hosts.winrm.errors import NobodyListens, OutOfTime, TlsRefused
 from reconciler.hosts.winrm.translate import CONNECT, translate
 from reconciler.hosts.winrm.way import ANY_CERTIFICATE, Way
 
@@ -96,7 +96,7 @@ def _open(way: Way, patience: float) -> socket.socket:
     try:
         return socket.create_connection((way.address, way.port), timeout=patience)
     except ConnectionRefusedError:
-        raise Unreachable(f"{way.host}: {way.where} refuses connections") from None
+        raise NobodyListens(f"{way.host}: {way.where} refuses connections") from None
     except TimeoutError:
         raise OutOfTime(f"{way.host}: no answer on {way.where} within {patience:g} s") from None
     except OSError as failed:

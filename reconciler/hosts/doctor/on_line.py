@@ -9,7 +9,7 @@ from reconciler.core.checkup import Finding, fail, left, ok, warn
 from reconciler.core.errors import ReconcilerError, SecretUnavailable, TransportError, Unreachable
 from reconciler.hosts.doctor.line import is_address
 from reconciler.hosts.doctor.seen import Certificate, Line, Seen
-from reconciler.hosts.winrm.errors import BadConnection, OutOfTime, SignInRefused, SignInStopped
+from reconciler.hosts.winrm.errors import BadConnection, NobodyListens, OutOfTime, SignInRefused, SignInStopped
 from reconciler.hosts.winrm.way import ANY_CERTIFICATE, RISKS, Way
 
 SOON = timedelta(days=30)
@@ -59,7 +59,8 @@ def port(seen: Seen) -> Iterator[Finding]:
         if isinstance(line.failed, OutOfTime)
         else f"where nothing listens yet, `reconcile bootstrap {seen.host.name}` prints what to paste"
     )
-    yield fail("port", said(line.failed, seen.host.name) if line.failed else "it does not answer", help, "HST010")
+    code = NobodyListens.code if isinstance(line.failed, NobodyListens) else "HST010"
+    yield fail("port", said(line.failed, seen.host.name) if line.failed else "it does not answer", help, code)
 
 
 def tls(seen: Seen) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import weakref
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -99,14 +100,18 @@ class CapsAdapter(HTTPAdapter):
 
 
 def _noting(pool: type[Any], adapter: CapsAdapter) -> type[Any]:
-    """The pool's class with connections that enter themselves at the adapter, and open no more once it was given up."""
+    """The pool's class with connections that enter themselves at the adapter, and open no more once it was given up.
+
+    They know the adapter weakly: urllib3 keeps the connections of every pool until the pool itself is gone, and the adapter has the pool.
+    """
+    noted = weakref.ref(adapter)
 
     def connect(self: Any) -> None:
-        _alive(adapter)
+        adapter = _alive(noted)
         adapter.connections.append(self)
         try:
             pool.ConnectionCls.connect(self)
-            _alive(adapter)
+            _alive(noted)
         except BaseException:
             self.close()
             raise
@@ -116,18 +121,22 @@ def _noting(pool: type[Any], adapter: CapsAdapter) -> type[Any]:
 
     def opened(self: Any) -> socket.socket:
         made: socket.socket = pool.ConnectionCls._new_conn(self)
-        adapter.opening.append(made.dup())
-        if adapter.dead:  # since the look before: whoever gave it up may not have seen this socket
+        try:
+            _alive(noted).opening.append(made.dup())
+            _alive(noted)  # whoever gave it up since may not have seen this socket
+        except BaseException:
             made.close()
-        _alive(adapter)
+            raise
         return made
 
     return type(f"Noting{pool.__name__}", (pool,), {"ConnectionCls": type("Noting", (pool.ConnectionCls,), {"connect": connect, "_new_conn": opened})})
 
 
-def _alive(adapter: CapsAdapter) -> None:
-    if adapter.dead:
+def _alive(noted: weakref.ref[CapsAdapter]) -> CapsAdapter:
+    adapter = noted()
+    if adapter is None or adapter.dead:
         raise ConnectionAbortedError("this connection was given up")
+    return adapter
 
 
 def plain_xml(text: bytes) -> bytes:

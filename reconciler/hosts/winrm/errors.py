@@ -10,6 +10,7 @@ TransportError
 │   ├── Unsure                     HST017  a Send that timed out there or found the pipe busy; may be executed later
 │   ├── ShellGone                  HST040  shell or command is gone: idle timeout, service restart, reboot, killed
 │   └── ProcessEnded               HST041  the powershell process ended
+│   ├── NobodyListens                  HST018  the machine is up and refuses the port: no listener yet, or the service is down
 ├── TlsRefused                     HST020  certificate or TLS versions
 ├── SignInRefused                  HST021  HTTP 401
 ├── BadConnection                  HST022  the connection's fields cannot be used: said before anything is sent
@@ -61,6 +62,10 @@ class StaleSeal(Unreachable):
 
 class Unsure(Unreachable):
     code = "HST017"
+
+
+class NobodyListens(Unreachable):
+    code = "HST018"
 
 
 class ShellGone(Unreachable):

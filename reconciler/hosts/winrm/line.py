@@ -159,7 +159,9 @@ class Line:
         return done
 
     def _drop(self, client: Client) -> None:
+        """A thread that still works with it finds it closed."""
         client.abort()
+        client.close()
         if self._client is client:
             self._client = None
 

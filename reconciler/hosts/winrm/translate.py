@@ -28,6 +28,7 @@ from reconciler.hosts.winrm.errors import (
     Forbidden,
     Hostile,
     NoAnswerYet,
+    NobodyListens,
     NoPowerShell,
     OutOfTime,
     ProcessEnded,
@@ -134,7 +135,7 @@ def _line(way: Way, verb: str, problem: Exception, fresh: bool) -> TransportErro
         return BadConnection(f"{way.host}: a file that the connection names cannot be used: {visible(str(problem))[:SAID]}")
     if any(isinstance(cause, NewConnectionError) for cause in causes):
         refused = any(isinstance(cause, ConnectionRefusedError) for cause in causes) or "refused" in str(problem)
-        return Unreachable(f"{way.host}: {way.where} {'refuses connections' if refused else 'cannot be reached'}")
+        return NobodyListens(f"{way.host}: {way.where} refuses connections") if refused else Unreachable(f"{way.host}: {way.where} cannot be reached")
     if any(isinstance(cause, ConnectTimeoutError | http.ConnectTimeout) for cause in causes):
         return Unreachable(f"{way.host}: no answer on {way.where}")
     if verb == CONNECT:

@@ -127,6 +127,7 @@ async def test_nobody_listens() -> None:
         told = await doctor(there, host)
         assert told.failed() == ["port"]
         assert "refuses connections" in told["port"].text
+        assert told["port"].code == "HST018"
         assert "reconcile bootstrap kiosk-01" in told["port"].help
         assert told["rest"].state is State.LEFT
         assert address.ip in told.whole.where

@@ -125,9 +125,10 @@ async def test_a_password_that_is_not_there_is_said_beside_a_port_where_nobody_l
         host = there.host()
         options = {**host.connection.options, "password": Secret("env", "NOT_SET")}
         nobody = replace(there.target(), host=replace(host, connection=Connection("winrm", 1, options)))
-        with pytest.raises(Unreachable, match="refuses connections; besides, there is no password: env NOT_SET: the environment variable is not set"):
+        with pytest.raises(Unreachable, match="refuses connections; besides, there is no password: env NOT_SET: the environment") as refused:
             async with there.reach(nobody):
                 pass
+        assert refused.value.code == "HST018"
 
 
 @pytest.mark.parametrize(("what", "verb"), [(What.SHELLS, "Create"), (What.OPERATIONS, "Command")])

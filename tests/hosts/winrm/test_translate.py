@@ -39,8 +39,8 @@ class BadMic(Exception):
 
 
 TABLE: list[tuple[str, Exception, type[TransportError], bool, bool]] = [  # verb, what is raised, ours, may pass, may have been sent
-    ("Create", refused(), Unreachable, True, False),
-    ("Connect", NewConnectionError(POOL, "refused"), Unreachable, True, False),
+    ("Create", refused(), errors.NobodyListens, True, False),
+    ("Connect", NewConnectionError(POOL, "refused"), errors.NobodyListens, True, False),
     ("Connect", ConnectTimeoutError(POOL, "slow"), Unreachable, True, False),
     ("Connect", socket.gaierror(-2, "unknown"), Unreachable, True, False),
     ("Create", http.ConnectTimeout(), Unreachable, True, False),
