@@ -185,7 +185,9 @@ class _Drafts:
                 return self._wait(base, resource, kind, seen)
             case Unseen():
                 return replace(base, verb=Verb.UNSEEN, why=seen.why, code=seen.code)
-            case Absent():
+            case Absent() as absent:
+                if record is not None and record.applied and kind.half_made and absent == Absent():
+                    base = replace(base, why=kind.half_made)  # what it needs is there: it was undone in part, not taken away
                 behind = self._behind_restart(resource, kind)
                 step = self._absent(replace(base, level=behind) if behind else base, resource, kind, record)
             case Present():

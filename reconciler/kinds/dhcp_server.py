@@ -190,4 +190,5 @@ KIND = Kind(
     title="the DHCP server: security groups, the networks it answers on, its authorization",
     singleton=True,
     keep=True,
+    half_made="the role is there, and its post-installation tasks are not done, or not all of them",
 )

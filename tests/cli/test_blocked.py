@@ -136,3 +136,29 @@ def test_saying_no_leaves_the_changes_pending_and_says_so(lab: Reconcile, monkey
     assert declined.code == 2
     assert declined.out.rstrip().endswith("nothing was done: 3 changes pending still")
     assert lab("plan", "edge-01").code == 2
+
+
+HALF = """
+apiVersion: reconciler/v1
+kind: Host
+metadata: {name: edge-01}
+spec:
+  sku: server-2022
+  resources:
+    WindowsFeature/DHCP: {}
+    DhcpServer: {bindings: []}
+"""
+
+
+def test_a_dhcp_server_that_was_undone_in_part_is_not_called_gone(reconcile: Reconcile, fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (fleet / "specs" / "fleet.yaml").write_text(HALF, encoding="utf-8")
+    reconcile("emulate", "new", "lab")
+    monkeypatch.setenv("RECONCILE_ESTATE", "lab")
+    assert reconcile("apply", "--yes").code == 0
+    role = "HKLM:\\SOFTWARE\\Microsoft\\ServerManager\\Roles\\12"
+    reconcile("emulate", "run", "edge-01", f"Set-ItemProperty -LiteralPath '{role}' -Name ConfigurationState -Value 1")
+    planned, drifted = reconcile("plan").out, reconcile("drift").out
+    for page, words in ((planned, "half made: made again"), (drifted, "half made")):
+        assert words in page
+        assert "the role is there, and its post-installation tasks are not done" in page
+        assert "gone" not in page

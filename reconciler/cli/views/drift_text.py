@@ -66,7 +66,7 @@ def _step(page: Page, step: Step) -> None:
     symbol = step.verb.value
     gone = step.verb is Verb.CREATE
     shown = shown_changes(replace(step, changes=drifted(step)))
-    rows = [("gone", "")] if gone else [(change.path, change_text(_seen(change))) for change in shown]
+    rows = [("half made" if step.why else "gone", "")] if gone else [(change.path, change_text(_seen(change))) for change in shown]
     for position, (path, text) in enumerate(rows):
         first = () if position else (At(1, symbol, STYLE.get(symbol, "")), At(2 + len(symbol), step.id.local, "bold"))
         page.row(*first, At(28, one_line(path)), At(28 + max(14, len(path) + 2), text))
@@ -80,6 +80,8 @@ def _seen(change: Change) -> Change:
 
 
 def _remarks(step: Step) -> Iterable[tuple[str, str]]:
+    if step.verb is Verb.CREATE and step.why:
+        yield "why", step.why
     if step.blocked and step.blocked.code == DETECTED:
         yield "loop", "shows it only (driftPolicy: detect)"
     elif step.blocked:

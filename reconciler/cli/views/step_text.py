@@ -94,7 +94,7 @@ def _summary(step: Step, room: int) -> str:
     if step.repair:
         return "repair: what a failed attempt left goes"
     if gone(step):
-        return "gone from the host"
+        return "half made: made again" if step.why else "gone from the host"
     if step.verb is Verb.DELETE and step.why:
         return one_line(step.why)
     if record_only(step):
