@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import gzip
 import socket
 import ssl
 import threading
+import weakref
 from datetime import timedelta
 
 import anyio
@@ -79,6 +81,21 @@ def test_a_handshake_that_never_ends_is_given_up_from_outside() -> None:
         assert not thread.is_alive()
         assert not adapter.opening
         adapter.close()
+
+
+def test_a_connection_that_was_given_up_is_not_kept_for_ever() -> None:
+    """urllib3 keeps what a pool has until the pool is gone; where that kept the pool too, each broken line cost a socket."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        adapter: CapsAdapter | None = CapsAdapter(None)
+        assert adapter is not None
+        adapter.reach(f"http://127.0.0.1:{server.getsockname()[1]}/wsman", 10)
+        gone = weakref.ref(adapter)
+        sock = adapter.connections[0].sock
+        adapter.abort()
+        adapter = None
+        gc.collect()
+        assert gone() is None
+        assert sock.fileno() == -1
 
 
 async def test_whoever_does_not_wait_for_the_end_is_not_kept_by_a_host_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
