@@ -118,6 +118,7 @@ class Present(Generic[T]):
     `tagged`: our record, where it lies on the resource. `recordless`: no record of it can be kept anywhere.
     `prints`: where there is no record, the prints of secret fields that stand in the resource itself.
     `awaits`: which status asked for the restart; once a restart was made for it, no other is.
+    `again`: where there is no record, that what failed may go well when it is done again.
     """
 
     state: T
@@ -130,6 +131,7 @@ class Present(Generic[T]):
     recordless: bool = False
     awaits: str = ""
     prints: Mapping[str, str] = field(default_factory=lambda: NONE_UNSEEN)
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,14 @@ def asks(desired: Desired, step: Step) -> bool:
     return kind.plane is Plane.ARM and step.desired is not None and kind.restart(step.desired.spec)
 
 
+def goes_again(session: Session, step: Step) -> bool:
+    """Whether what is left of a step that failed may go well when it is run again."""
+    if step.verb is Verb.AGAIN:
+        return True
+    present = _seen(session, step.id, step.key)
+    return step.verb is Verb.UPDATE and present is not None and present.again
+
+
 async def perform(session: Session, step: Step) -> None:
     """Send a step's requests in order, our record in each that carries tags."""
     known(session, step)

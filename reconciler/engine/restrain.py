@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from reconciler.core.calls import Call, ProgramCall, secrets_of
+from reconciler.core.calls import Call, Plane, ProgramCall, secrets_of
 from reconciler.core.changes import Cause
 from reconciler.core.diagnostics import Diagnostic, Severity
 from reconciler.core.ids import Key, ResourceId
@@ -143,7 +143,8 @@ def _leave(desired: Desired, step: Step) -> Block | None:
         return Block("PLN022", f"loses {', '.join(step.loses)}: never done by the loop", f"reconcile apply {step.id}")
     given = str(step.id) in desired.limits.replace
     if step.loses and not given and step.verb not in (Verb.REPLACE, Verb.DELETE):
-        return Block("PLN020", f"it takes along what somebody else changed, and loses {', '.join(step.loses)}", f"--replace {step.id}")
+        code = "AZR410" if desired.registry[step.id.kind].plane is Plane.ARM else "PLN020"
+        return Block(code, f"it takes along what somebody else changed, and loses {', '.join(step.loses)}", f"--replace {step.id}")
     if step.verb is not Verb.REPLACE or given:
         return None
     if step.foreign:

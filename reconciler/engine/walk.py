@@ -268,7 +268,7 @@ class Walk:
         if fresh is None or fresh.blocked or not self._open_intent(session, fresh):
             return False
         as_declared = fresh.verb is Verb.NOTHING
-        again = fresh.verb is Verb.AGAIN and self.tally.rounds < ROUNDS
+        again = azuresteps.goes_again(session, fresh) and self.tally.rounds < ROUNDS
         if as_declared or again:
             self.tally.done.append(step.id)  # not before the next round
         if as_declared:
@@ -347,11 +347,11 @@ class Walk:
 
     def _open_intent(self, session: Session, fresh: Step, *, done: bool = False) -> bool:
         record = session.view.records.by_id.get(fresh.id)
+        if record is None and (azure := session.desired.host.azure) is not None and azure.scale_set:
+            return True  # a scale set has no record: what is left of the planned actions is all that can be told
         if record is None and azuresteps.lives_there(session, fresh.id):
             planned = self.host.step(fresh.id)  # the record went with the old: between the halves of a replace it is nowhere
             return planned is not None and planned.verb is Verb.REPLACE and fresh.verb is Verb.CREATE
-        if record is None and (azure := session.desired.host.azure) is not None and azure.scale_set:
-            return True  # a scale set has no record: what is left of the planned actions is all that can be told
         return record is not None and record.plan == self.plan_id and (done or record.phase == INTENT or fresh.id in self.tally.done)
 
     # -- rounds

@@ -57,18 +57,26 @@ def _one(row: Row, instances: Sequence[Row]) -> tuple[Key, Present[AzureVmExtens
     properties, name = row["properties"], SeenName(row["name"])
     state = str(properties.maybe("provisioningState") or "")
     reached, runs = _reached(name, properties, instances)
-    worst = next(iter(runs.values()), Run())
-    code = exit_code(worst.message, worst.code) if runs else None
-    seen = state_of(name, properties, {}, worst, state, installed=not reached.failed, waits=False, code=code)
+    worst, ended = _worst(str(properties["type"]), runs)
+    code = exit_code(runs[worst].message, runs[worst].code) if worst else None
+    seen = state_of(name, properties, {}, runs.get(worst, Run()), state, installed=not reached.failed, waits=False, code=code)
     print_ = read_tag(properties.maybe("forceUpdateTag"))[2]
-    stops = outcome(str(properties["type"]), code, failed=True) is Outcome.STOP
     return Key(name.casefold()), Present(
         seen.model_copy(update={"instances": reached}),
         busy=None if state.casefold() in (*DONE, *ENDED_BADLY) else state or "unknown",
-        terminal=terminal(code, f"{name} on instance {next(iter(reached.failed))}") if reached.failed and stops else None,
+        terminal=terminal(code, f"{name} on instance {worst}") if ended is Outcome.STOP else None,
+        again=ended is Outcome.AGAIN,
         recordless=True,
         prints={"protectedSettings": print_} if print_ else {},
     )
+
+
+def _worst(type: str, runs: Mapping[str, Run]) -> tuple[str, Outcome]:
+    """The failed instance that speaks for all, and how it ended: run again is only what may go well on every one of them."""
+    ends = {id: outcome(type, exit_code(run.message, run.code), failed=True) for id, run in runs.items()}
+    worst = next((id for id, ended in ends.items() if ended is Outcome.STOP), "")
+    worst = worst or next((id for id, ended in ends.items() if ended is not Outcome.AGAIN), "") or next(iter(ends), "")
+    return worst, ends.get(worst, Outcome.DONE)
 
 
 def _reached(name: SeenName, model: Row, instances: Sequence[Row]) -> tuple[Reached, dict[str, Run]]:
@@ -164,7 +172,7 @@ def _batches(want: AzureVmExtension, reached: Reached, *, anew: bool) -> Iterato
                 disruption=Disruption.SERVICE,
                 within=within(want.type) * len(behind),
                 long=True,
-                loses=(f"OS disk of {len(lost)} instances, if it is their image that somebody changed",) if lost else (),
+                loses=(f"OS disk of {len(lost)} instance{'s' if len(lost) > 1 else ''}, if it is their image that somebody changed",) if lost else (),
             )
 
 

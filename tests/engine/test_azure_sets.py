@@ -7,6 +7,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from reconciler.core.plan import Plan, Step
 from reconciler.emulator.arm import building
 from reconciler.emulator.arm.model import Run
@@ -70,6 +72,36 @@ def test_an_instance_that_fails_stops_the_rest_and_is_named_with_its_cause() -> 
     run(story)
 
 
+@pytest.mark.parametrize("code", [240, 840])
+def test_an_instance_that_ran_out_of_time_is_run_again_in_the_same_apply(code: int) -> None:
+    async def story() -> None:
+        lab = set_lab(count=3)
+        building.script(lab.estate, "hpc/1", "*", Run(code))
+        report = await lab.apply()
+        assert (report.exit_code, report.hosts[0].rounds) == (0, 3)
+        assert set(states(lab).values()) == {"Succeeded"}
+        assert next(iter(lab.estate.azure.sets.values())).extensions["ib"].properties["forceUpdateTag"] == ":1"
+        assert (await lab.plan()).exit_code == 0
+
+    run(story)
+
+
+def test_instances_are_not_run_again_for_ever_nor_where_one_would_fail_again() -> None:
+    async def story() -> None:
+        tired, broken = set_lab(count=2), set_lab(count=2, mode="Automatic")  # where all instances are worked on at once
+        building.script(tired.estate, "hpc/1", "*", Run(240), Run(240))
+        building.script(broken.estate, "hpc/0", "*", Run(240))
+        building.script(broken.estate, "hpc/1", "*", Run(100))
+        for lab, puts in ((tired, 2), (broken, 1)):
+            report = await lab.apply()
+            told = [r for r in lab.estate.log() if r["what"] == "arm" and r["method"] == "PUT"]
+            assert (report.exit_code, len(told)) == (1, puts)
+            (diagnostic,) = report.hosts[0].diagnostics
+            assert "exit code" in dict(diagnostic.details)["stands"]
+
+    run(story)
+
+
 def test_chosen_instances_are_brought_along_and_no_others() -> None:
     async def story() -> None:
         lab = set_lab("AzureVmExtension/ib: {driver: InfiniBandDriverWindows, instances: [0, 2]}", count=4)
@@ -107,6 +139,7 @@ def test_what_somebody_else_changed_is_not_taken_along_without_leave() -> None:
         step = only(plan)
         assert (step.symbol, plan.exit_code) == ("!", 4)
         assert step.blocked is not None
+        assert (step.blocked.code, step.blocked.next) == ("AZR410", f"--replace hpc/{IB}")
         assert "OS disk of 3 instances" in step.blocked.message
         leave = Limits(replace=(f"hpc/{IB}",))
         report = await lab.apply(await lab.plan(limits=leave), limits=leave)
