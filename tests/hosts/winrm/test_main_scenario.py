@@ -32,7 +32,7 @@ SPECS = Path(__file__).parents[3] / "specs"
 ENVIRON = {"DPS_KEY_PLANT_RTM_01": "a2V5LW9mLXBsYW50", "DPS_KEY_KIOSK_04": "a2V5LW9mLWtpb3NrLTA0"}
 Spoken = dict[str, list[Any]]
 # Times, processes, nonces and salts: another run has others.
-VOLATILE = {"nonce", "at", "ms", "pid", "ws", "started", "uptime", "utc", "booted", "now", "until", "since", "sha256", "boot"}
+VOLATILE = {"begun", "nonce", "at", "ms", "pid", "ws", "started", "uptime", "utc", "booted", "now", "until", "since", "sha256", "boot"}
 OTHER = re.compile(r"scrypt:[0-9a-f:]+|\d\d/\d\d/\d{4} \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT[0-9:.]+Z?")
 
 
