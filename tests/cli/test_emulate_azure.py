@@ -108,7 +108,7 @@ def test_requests_about_a_machine_are_refused_until_healed(azure: Reconcile, fle
 
 
 def test_what_is_not_in_azure_is_refused_with_what_is(azure: Reconcile) -> None:
-    assert "there are: batch, batch/0, batch/1, batch/2, cloud-01, hpc-01" in azure("emulate", "installer", "hpc-02", "av").err
+    assert "in Azure: batch, batch/0, batch/1, batch/2, cloud-01, hpc-01" in azure("emulate", "installer", "hpc-02", "av").err
     assert "edge-01 is no virtual machine of the estate's Azure" in azure("emulate", "power", "deallocated", "edge-01").err
 
 
@@ -119,3 +119,30 @@ def test_an_estate_without_azure_keeps_no_file_of_it(tmp_path: Path) -> None:
     with Estate.open(tmp_path / "lab").session() as estate:
         building.subscription(estate)
     assert (tmp_path / "lab" / "azure.json").exists()
+
+
+def test_a_vm_of_azure_alone_is_healed_though_nothing_ails_it_and_named_to_who_mistypes_it(azure: Reconcile) -> None:
+    healed = azure("emulate", "heal", "hpc-01")
+    assert (healed.code, healed.out.strip()) == (0, "hpc-01: 0 taken away")
+    assert "in Azure: batch" in azure("emulate", "power", "off", "hpc-99").err
+
+
+@pytest.mark.parametrize(("status", "code"), [("403", "AuthorizationFailed"), ("409", "Conflict"), ("503", "ServiceUnavailable")])
+def test_a_refusal_without_a_code_has_the_usual_one_of_its_status(azure: Reconcile, fleet: Path, status: str, code: str) -> None:
+    assert azure("emulate", "refuse", "hpc-01", "--status", status).code == 0
+    looked = azure("plan", "hpc-01")
+    assert looked.code == 5
+    assert code in looked.out
+    if status != "503":
+        assert "reconcile --estate lab doctor hpc-01 says what is in the way" in " ".join(looked.out.split())
+
+
+def test_what_waits_for_a_stopped_vm_ends_with_a_command_and_lines_for_azure_want_no_windows(azure: Reconcile, fleet: Path) -> None:
+    specs = fleet / "specs" / "fleet.yaml"
+    av = "vm: hpc-01}\n  resources:\n    AzureVmExtension/run: {driver: CustomScriptExtension}\n"
+    specs.write_text(specs.read_text(encoding="utf-8").replace("vm: hpc-01}\n", av), encoding="utf-8")
+    lines = azure("plan", "hpc-01", "--show-commands").out
+    assert lines.startswith("# signed in to Azure: az login")
+    assert "az vm extension set" in lines
+    assert azure("emulate", "power", "deallocated", "hpc-01").code == 0
+    assert "Next, once nothing holds it back any more: reconcile --estate lab plan hpc-01" in azure("plan", "hpc-01").out

@@ -101,7 +101,8 @@ def fault(
 def heal(session: Session, host: HostName, cmdlet: Annotated[str, typer.Option("--cmdlet", help="Only the faults on this one.")] = "") -> int:
     """Take faults away."""
     with session.estate() as estate:
-        if not cmdlet and (healed := emulate_azure.heal(estate.azure, host)):
+        healed = 0 if cmdlet else emulate_azure.heal(estate.azure, host)
+        if not cmdlet and (healed or (host not in estate.machines and emulate_azure.names_one(estate.azure, host))):
             _answer(session, {"host": host, "healed": healed}, lambda page: page.say(f"{host}: {healed} taken away"))
             return 0
         _host(estate, host)
@@ -195,7 +196,8 @@ def _host(estate: Estate, name: str) -> Machine:
     """The machine of that name, brought up to the estate's time. Raises Refused with the names that there are."""
     if name not in estate.machines:
         near = difflib.get_close_matches(name, estate.machines, 1, 0.6)
-        there = f"hosts: {', '.join(list(estate.machines)[:8])}{' …' if len(estate.machines) > 8 else ''}"
+        shown = f"{', '.join(list(estate.machines)[:8])}{' …' if len(estate.machines) > 8 else ''}"
+        there = "; ".join(filter(None, (shown and f"hosts: {shown}", emulate_azure.listed(estate.azure)))) or "it has none: reconcile emulate new"
         raise Refused([error("CLI004", f"the estate has no host {name}", help=f"did you mean {near[0]}? {there}" if near else there)])
     return estate.machine(name)
 

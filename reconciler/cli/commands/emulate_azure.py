@@ -97,9 +97,19 @@ def _names(cloud: Cloud) -> set[str]:
     return {vm.name.lower() for vm in cloud.vms.values() if not vm.scale_set} | {held.name.lower() for held in cloud.sets.values()}
 
 
+def names_one(cloud: Cloud, name: str) -> bool:
+    """Whether faults can be put on that name: a VM, a scale set, or all."""
+    return name == "all" or name.lower() in _names(cloud)
+
+
+def listed(cloud: Cloud) -> str:
+    """The machines of the estate's Azure, for who named none of them; empty where there are none."""
+    there = sorted({vm.label for vm in cloud.vms.values()} | {held.name for held in cloud.sets.values()})
+    return f"in Azure: {', '.join(there[:8])}{' …' if len(there) > 8 else ''}" if there else ""
+
+
 def _unknown(cloud: Cloud, name: str) -> Diagnostic:
-    there = ", ".join(sorted({vm.label for vm in cloud.vms.values()} | {held.name for held in cloud.sets.values()})[:8]) or "none"
-    return error("CLI004", f"the estate's Azure has no machine {name}", help=f"there are: {there}")
+    return error("CLI004", f"the estate's Azure has no machine {name}", help=listed(cloud) or "it has none")
 
 
 def _say(session: Session, data: dict[str, Any], sentence: str) -> None:

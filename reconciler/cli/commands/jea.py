@@ -11,6 +11,7 @@ import typer
 
 from reconciler.azure.role import custom_roles, needs
 from reconciler.cli.session import Session
+from reconciler.cli.views.words import count
 from reconciler.core.diagnostics import error
 from reconciler.core.errors import Refused
 from reconciler.engine.granting import Granting, granting
@@ -67,7 +68,7 @@ def _of_azure(session: Session, name: str, folder: Path) -> int:
 
 
 def _told_of_azure(folder: Path, name: str, roles: Mapping[str, Mapping[str, Any]]) -> str:
-    lines = [f"{folder}/{file}: {len(role['Actions'])} actions at {', '.join(role['AssignableScopes'])}" for file, role in roles.items()]
+    lines = [f"{folder}/{file}: {count(len(role['Actions']), 'action')} at {', '.join(role['AssignableScopes'])}" for file, role in roles.items()]
     lines += ["", "Whoever may give roles there makes them, and gives each to the identity at its scopes (az, or New-AzRoleDefinition -InputFile)"]
     lines += [f"  az role definition create --role-definition {folder}/{file}" for file in roles]
     scope = roles["role.json"]["AssignableScopes"][0]

@@ -15,6 +15,7 @@ from reconciler.wire.text import visible
 
 Printer = Callable[[str, Sequence[AnyCall]], str]  # host, the calls of one action
 HEAD = "# Windows PowerShell 5.1, elevated\n"
+AZURE_HEAD = "# signed in to Azure: az login, or Connect-AzAccount; nothing here runs on a host\n"
 
 
 def printer(hosts: Mapping[str, Host]) -> Printer:
@@ -29,7 +30,13 @@ def printer(hosts: Mapping[str, Host]) -> Printer:
 
 
 def commands_text(plan: Plan, printer: Printer) -> str:
-    return HEAD + "".join(host_commands(host, printer) for host in plan.hosts)
+    head = AZURE_HEAD if _through_azure_alone(plan) else HEAD
+    return head + "".join(host_commands(host, printer) for host in plan.hosts)
+
+
+def _through_azure_alone(plan: Plan) -> bool:
+    calls = [call for step in plan.steps() for action in step.actions for call in action.calls]
+    return bool(calls) and plan.summary.reboots == 0 and all(isinstance(call, ArmCall) for call in calls)
 
 
 def host_commands(host: HostPlan, printer: Printer) -> str:

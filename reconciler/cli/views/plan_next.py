@@ -30,6 +30,8 @@ def next_lines(plan: Plan, said: Said, saved: str = "") -> Iterable[tuple[str, s
         yield blocked_next(blocked, said)
     elif barrier := next((b for host in plan.hosts for b in host.barriers if b.blocked), None):
         yield f"Next: {said.completed(barrier.blocked.next if barrier.blocked else '', 'plan')}", ""
+    elif plan.summary.deferred and not plan.summary.unseen:
+        yield f"Next, once nothing holds it back any more: {said.again('plan')}", ""
     if not runs:
         yield from _unseen(plan, said)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from reconciler.cli.hints import Said
 from reconciler.cli.views.page import At, Page
 from reconciler.cli.views.words import count, moment, one_line
 from reconciler.core.plan import HostPlan, Sight
 
+AZURES = re.compile(r"AZR4\d\d|[A-Z][A-Za-z]+[a-z]")  # no way to Azure, or a code of its own: ResourceNotFound
 NOT_EMULATED, NOBODY_LISTENS = "HST011", "HST018"
 NEXT = {
     NOT_EMULATED: "add what the specs name and the estate lacks",
@@ -39,7 +42,7 @@ def unseen_frame(page: Page, host: HostPlan, said: Said, declared: int = 0) -> N
 
 def advice(code: str, host: str, said: Said) -> str:
     """What to do before the next look. The doctor looks at the whole way, and knows more than one failure tells."""
-    if code in NEXT or not code.startswith("HST"):
+    if code in NEXT or not (code.startswith("HST") or AZURES.fullmatch(code)):
         return NEXT.get(code, "see to it, then")
     if code == NOBODY_LISTENS:
         return f"where nothing listens yet, {said.command('bootstrap', host)} prints what to paste there; then"

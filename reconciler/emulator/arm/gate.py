@@ -14,6 +14,14 @@ from reconciler.emulator.arm.versions import DATE, VERSIONS
 from reconciler.emulator.arm.world import World
 
 WRITES = ("PUT", "PATCH", "POST")
+USUAL = {  # the code of a fault that names none (1.6); any other status: InternalServerError
+    400: "BadRequest",
+    401: "InvalidAuthenticationToken",
+    403: "AuthorizationFailed",
+    404: "ResourceNotFound",
+    409: "Conflict",
+    503: "ServiceUnavailable",
+}
 
 
 def fault(world: World) -> RequestFault | None:
@@ -44,7 +52,9 @@ def suffer(world: World, held: RequestFault | None) -> Answer | None:
     headers = (("Retry-After", str(held.retry_after)),) if held.retry_after is not None else ()
     if held.status == 429 and not held.code:
         return too_many(world.now, held.quota, held.retry_after or 60, 12, {held.quota: 0}).answer()
-    return ArmError(held.status, held.code or "InternalServerError", held.message or "An internal error occurred.", headers=headers).answer()
+    code = held.code or USUAL.get(held.status, "InternalServerError")
+    said = held.message or ("An internal error occurred." if code == "InternalServerError" else "The estate was told to refuse this request.")
+    return ArmError(held.status, code, said, headers=headers).answer()
 
 
 def api_version(world: World, *, compute: bool) -> str:
