@@ -71,7 +71,7 @@ def _next(failed: StepFailed, what: str) -> str:
         return f"see why on the host, then: reconcile apply {what}"
     if _cut(failed):
         return f"reconcile plan {what} shows what came of it; where that is as it should be: reconcile apply {what}"
-    return f"mend what the host complains of, then: reconcile apply {what}"
+    return f"mend what {'Azure' if isinstance(failed.call, ArmCall) else 'the host'} complains of, then: reconcile apply {what}"
 
 
 def _cut(failed: StepFailed) -> str:

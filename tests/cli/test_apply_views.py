@@ -20,7 +20,7 @@ from reconciler.cli.views.apply_text import asks, event_line, left_at_once, ques
 from reconciler.cli.views.live import Live, Plain
 from reconciler.cli.views.page import Page
 from reconciler.cli.views.step_text import fitting
-from reconciler.core.diagnostics import error
+from reconciler.core.diagnostics import Diagnostic, Severity, error
 from reconciler.core.ids import ResourceId
 from reconciler.core.plan import HostPlan, Verb
 from reconciler.engine.events import Event, Happening, HostReport, RunReport
@@ -75,6 +75,19 @@ def test_the_words_of_a_host_cannot_break_a_log_line() -> None:
     assert line is not None
     assert "\n" not in line
     assert "\x1b" not in line
+
+
+def test_a_failure_that_the_kind_knows_is_told_by_what_it_means() -> None:
+    found = Diagnostic("AZR116", Severity.ERROR, "install failed", details=(("means", "this region has no such version"),))
+    line = event_line(event(Happening.FAILED, id=NAT, text="VirtualMachineExtensions_CreateOrUpdate: No version found", diagnostic=found))
+    assert line is not None
+    assert line.endswith("failed: AZR116, this region has no such version")
+
+
+def test_a_status_word_of_azure_is_not_quoted_as_if_a_host_had_said_it() -> None:
+    line = event_line(event(Happening.PROGRESS, id=NAT, action="put", text="InProgress", seconds=40))
+    assert line is not None
+    assert line.endswith("runs for 40 s (put)")
 
 
 def test_a_pipe_hears_of_a_long_step_at_least_every_15_seconds_and_when_the_host_says_something_new() -> None:

@@ -36,6 +36,7 @@ SHOWN = {
 }
 WIDTH = 100  # of a log's line; what is cut off one stands in the report, or is said with -v
 REASONS = 6  # blocked steps of a host whose reason the end of a run repeats
+STATUS = ("InProgress", "Creating", "Updating", "Deleting", "Succeeded", "Failed")  # Azure's, of an operation: the line says as much itself
 MUTE = (Happening.LEASED, Happening.ACTION, Happening.REBOOTED)  # said with -v only, or said better by another
 
 
@@ -85,8 +86,17 @@ def _text(event: Event) -> str:
             return f": {event.action}, {event.text}"
         case Happening.PROGRESS:
             last = last_line(event.text)
-            return f" ({event.action})" + (f': "{last}"' if last else "")
+            return f" ({event.action})" + (f': "{last}"' if last and last not in STATUS else "")
+        case Happening.FAILED:
+            return _failure(event)
     return f": {event.text}" if event.text else ""
+
+
+def _failure(event: Event) -> str:
+    """What it means, where the kind knows; else the words of the host or of Azure. The whole stands in the report."""
+    found = event.diagnostic
+    means = next((text for term, text in found.details if term == "means"), "") if found else ""
+    return f": {found.code}, {means}" if found and means else f": {event.text}" if event.text else ""
 
 
 def last_line(text: str) -> str:
