@@ -60,9 +60,8 @@ class AzureCore:
             return Response(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, _body(answer))
         except ServiceRequestError as why:
             if "CERTIFICATE_VERIFY_FAILED" in str(why):
-                raise Untrusted(
-                    f"the certificate of {request.url.split('?')[0][:80]} is not trusted here: {_said(why)}; a CA of your own: REQUESTS_CA_BUNDLE"
-                ) from None
+                whose = "/".join(request.url.split("/")[:3])
+                raise Untrusted(f"the certificate of {whose} is not trusted here: {_said(why)}; a CA of your own: REQUESTS_CA_BUNDLE") from None
             raise Unreachable(f"Azure Resource Manager cannot be reached: {_said(why)}") from None
         except AzureError as why:
             raise Unreachable(f"the line to Azure Resource Manager broke: {_said(why)}", sent=request.method != "GET") from None

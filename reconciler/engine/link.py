@@ -71,11 +71,16 @@ def link(manifest: Manifest, registry: Registry) -> Linked:
             settled[name] = settle(registry.rules, verdict)
             found += verdict.diagnostics
             suspended += len(verdict.suspended)
-        if name in manifest.hosts:
+        if name in manifest.hosts and not _told_of(manifest, name):
             found += _off_plane(manifest.hosts[name], resources[name], registry)
     diagnostics = (*manifest.diagnostics, *sorted(found, key=_place))
     complete = manifest.complete and not any(d.severity is Severity.ERROR for d in found)
     return Linked(manifest.fleet, manifest.hosts, resources, diagnostics, complete, suspended, settled)
+
+
+def _told_of(manifest: Manifest, host: str) -> bool:
+    """Whether its `azure` was written and could not be read: what follows from that is no error of its own."""
+    return any(d.code == "MAN005" and "spec.azure" in d.message for d in manifest.diagnostics) and manifest.hosts[host].azure is None
 
 
 def _off_plane(host: Host, resources: Iterable[Resource], registry: Registry) -> Iterable[Diagnostic]:

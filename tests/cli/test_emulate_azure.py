@@ -146,3 +146,12 @@ def test_what_waits_for_a_stopped_vm_ends_with_a_command_and_lines_for_azure_wan
     assert "az vm extension set" in lines
     assert azure("emulate", "power", "deallocated", "hpc-01").code == 0
     assert "Next, once nothing holds it back any more: reconcile --estate lab plan hpc-01" in azure("plan", "hpc-01").out
+
+
+def test_an_azure_that_cannot_be_read_is_told_once_and_not_as_missing_too(azure: Reconcile, fleet: Path) -> None:
+    specs = fleet / "specs" / "fleet.yaml"
+    both = "vm: hpc-01, scaleSet: hpc}\n  resources:\n    AzureVmExtension/run: {driver: CustomScriptExtension}\n"
+    specs.write_text(specs.read_text(encoding="utf-8").replace("vm: hpc-01}\n", both), encoding="utf-8")
+    said = azure("validate").err
+    assert "names exactly one of vm and scaleSet, here both" in said
+    assert "LNK012" not in said

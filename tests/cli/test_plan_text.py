@@ -13,6 +13,7 @@ from reconciler.cli.hints import Said
 from reconciler.cli.views.commands_text import commands_text, printer
 from reconciler.cli.views.page import Page
 from reconciler.cli.views.plan_text import PlanView, plan_page
+from reconciler.cli.views.step_text import change_text
 from reconciler.core.calls import Later, Secret
 from reconciler.core.changes import Cause, Change
 from reconciler.core.diagnostics import Diagnostic, Position, Severity
@@ -126,6 +127,12 @@ def test_a_secret_value_never_shows() -> None:
     assert "plain-text-key" not in text
     assert "scrypt" not in text
     assert "secret, not the one of our record" in text
+
+
+def test_a_secret_that_changes_on_what_is_there_is_not_shown_as_new() -> None:
+    changed = Change("protectedSettings", None, "secret", Cause.CHANGE, secret=True)
+    assert change_text(changed, kept=True).endswith("not the one of our record")
+    assert "record" not in change_text(changed)
 
 
 HOSTILE = "eflow\x1b[2J[bold]@everyone```\u202e\nrm"

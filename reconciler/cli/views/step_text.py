@@ -125,20 +125,21 @@ def gone(step: Step) -> bool:
 def _change(page: Page, told: Sequence[tuple[Change, Step]], columns: Columns) -> None:
     """One field, of one host or of several at once: where they differ it says so, and shows the value of none."""
     change, step = told[0]
-    sign = "+" if change.before is None else "-" if change.after is None else "~"
+    kept = change.secret and told[0][1].verb is Verb.UPDATE  # what is there cannot be shown: that it is another one can
+    sign = "~" if kept else "+" if change.before is None else "-" if change.after is None else "~"
     note, style = common((_note(*each)[0] for each in told), "places"), _note(change, step)[1]
     page.row(
         At(columns.path, sign, STYLE[sign]),
         At(columns.path + 2, one_line(change.path)),
-        At(columns.value, common(change_text(each) for each, _ in told)),
+        At(columns.value, common(change_text(each, kept=kept) for each, _ in told)),
         At(columns.source, note, style),
     )
 
 
-def change_text(change: Change) -> str:
+def change_text(change: Change, *, kept: bool = False) -> str:
     """`after`, or `before → after`; of a secret only the reference."""
     if change.secret:
-        return _secret(change)
+        return _secret(change, kept)
     if change.before is None:
         return value(change.after)
     if change.after is None:
@@ -146,9 +147,9 @@ def change_text(change: Change) -> str:
     return f"{value(change.before)} → {value(change.after)}"
 
 
-def _secret(change: Change) -> str:
+def _secret(change: Change, kept: bool) -> str:
     reference = value(change.after) if isinstance(change.after, Secret) else "secret"
-    return reference if change.before is None else f"{reference}, not the one of our record"
+    return reference if change.before is None and not kept else f"{reference}, not the one of our record"
 
 
 def _note(change: Change, step: Step) -> tuple[str, str]:
