@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import anyio
 
+from reconciler.core.calls import Plane
 from reconciler.core.diagnostics import Diagnostic, Severity
 from reconciler.core.errors import Fenced, LeaseHeld, TransportError, Unreachable
 from reconciler.core.plan import HostPlan
@@ -19,7 +20,7 @@ from reconciler.engine.desired import Desired
 from reconciler.engine.environment import Environment
 from reconciler.engine.events import Emit, Happening, HostReport
 from reconciler.engine.identity import verify
-from reconciler.engine.planes import connected
+from reconciler.engine.planes import NO_DARK, connected
 from reconciler.engine.planning import look_at, target_of
 from reconciler.engine.reboots import await_boot
 from reconciler.engine.sessions import LEASE, Session
@@ -47,6 +48,7 @@ class HostRun:
         self.process: Process | None = None  # what served the last connection
         self.tried = 0  # connections in a row that did not come about
         self.patience = AT_FIRST
+        self.alone = False  # whether Azure is enough: the host was never reached in this run, and was waited for
         self.lost = env.clock.now()
         self.session: Session | None = None
         self.walk = Walk(plan_id, host, self.desired, env, emit, stop)
@@ -92,7 +94,7 @@ class HostRun:
     async def _connected(self) -> bool:
         """One connection, from hello to its end; whether the run of this host is over."""
         try:
-            async with connected(self.env, target_of(self.desired), self._endure) as writer:
+            async with connected(self.env, target_of(self.desired), self._endure, alone=self.alone) as writer:
                 self.tried, self.patience = 0, ONCE_REACHED
                 self._recognise(writer.hello)
                 try:
@@ -137,11 +139,20 @@ class HostRun:
             self.lost = self.env.clock.now()
         self.tried += 1
         if self.walk.tally.drops >= DROPS or self.env.clock.now() - self.lost >= self.patience:
+            if self._azure_alone():
+                return False
             self._unseen(dropped)
             return True
         self.walk.say(Happening.WAITING, text=f"{dropped}: connecting again")
         await self.sleep(PAUSE * min(self.tried + self.walk.tally.drops, 6))
         return False
+
+    def _azure_alone(self) -> bool:
+        """A host that was never reached is no reason to leave undone what Azure does; once, and what runs on the host stays not seen."""
+        if self.alone or self.patience != AT_FIRST or self.desired.host.azure is None or not self.desired.host.connected:
+            return False
+        self.alone = True
+        return True
 
     def _unseen(self, trouble: TransportError) -> None:
         self.walk.tally.unseen = str(trouble)
@@ -183,7 +194,7 @@ class HostRun:
                 self.walk.say(Happening.WAITING, text=str(held), seconds=held.seconds)
                 await self.sleep(min(max(held.seconds, 1.0), 30.0))
         self.epoch, taken = lease.epoch, self.env.clock.now().timestamp()
-        if self.desired.host.connected:
+        if self.desired.host.connected and Plane.HOST not in getattr(writer, "dark", NO_DARK):
             self.walk.say(Happening.LEASED, text=self.holder)
         else:
             self.walk.say(Happening.UNLEASED, text="through Azure alone nobody else is kept out")

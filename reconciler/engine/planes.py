@@ -28,10 +28,11 @@ Endure = Callable[[float, str], Awaitable[None]]
 
 
 @asynccontextmanager
-async def connected(env: Environment, target: Target, endure: Endure | None = None) -> AsyncIterator[Writer]:
+async def connected(env: Environment, target: Target, endure: Endure | None = None, *, alone: bool = False) -> AsyncIterator[Writer]:
     """A connection to a host by all its planes. `endure` waits out so many seconds of a throttle; without it only short ones are.
 
-    Raises TransportError where nothing of it can be seen; of one that is only looked at (`target.look`) one plane is enough.
+    Raises TransportError where nothing of it can be seen; of one that is only looked at (`target.look`) one plane is enough, and
+    with `alone` Azure is, where the host is silent.
     """
     if target.host.azure is None:
         async with env.connect(target) as writer:
@@ -46,7 +47,7 @@ async def connected(env: Environment, target: Target, endure: Endure | None = No
                 found[plane] = await patience.outlast(partial(_enter, stack, env, replace(target, plane=plane)))
             except TransportError as trouble:
                 dark[plane] = trouble
-                if plane is Plane.HOST and not (target.look and isinstance(trouble, Unreachable)):
+                if plane is Plane.HOST and not ((target.look or alone) and isinstance(trouble, Unreachable)):
                     raise
         if not found:
             raise next(iter(dark.values()))

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import anyio
 
+from reconciler.core.calls import Plane
 from reconciler.core.diagnostics import Diagnostic
 from reconciler.core.errors import SecretUnavailable
 from reconciler.core.ids import ResourceId
@@ -156,11 +157,15 @@ class Walk:
         if step is not None:
             await self._step(session, step)
             return True
-        wanting = self._wants_restart(fresh) if self.restarts_left else []
+        wanting = self._wants_restart(fresh) if self._may_restart(session) else []
         if wanting:
             await self._restart(session, wanting)
             return True
         return await self._round(session)
+
+    def _may_restart(self, session: Session) -> bool:
+        """A host that does not answer is not restarted through Azure: nobody sees what runs on it."""
+        return self.restarts_left > 0 and Plane.HOST not in session.view.dark
 
     async def _restart(self, session: Session, wanting: list[ResourceId]) -> None:
         """Restart the host; never while a job runs there. A refusal is a failure of what the restart was for."""
@@ -363,7 +368,7 @@ class Walk:
         stuck = self._stuck(fresh)
         open_ = [step for step in fresh.steps if step.runs and not step.verb.records and step.id not in stuck]
         more = [step for step in open_ if self._within_limits(step)]
-        restart_due = bool(self.restarts_left and self._wants_restart(fresh))
+        restart_due = bool(self._may_restart(session) and self._wants_restart(fresh))
         if (more or restart_due) and self.tally.rounds < ROUNDS:
             self.tally.rounds += 1
             self.expected = {step.id: step for step in more}

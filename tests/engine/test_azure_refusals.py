@@ -9,7 +9,7 @@ import pytest
 from reconciler.emulator.arm.model import SUBSCRIPTION, Lock, Policy, Run
 from reconciler.emulator.arm.transport import Transport
 from reconciler.emulator.controller import Exchange, Point
-from reconciler.engine.events import RunReport
+from reconciler.engine.events import Happening, RunReport
 from tests.engine.azurelab import DRIVER, IB, AzureLab, azure_lab, both_planes
 from tests.engine.lab import run, symbols
 
@@ -137,6 +137,29 @@ def test_an_install_that_was_broken_off_goes_on_with_the_hosts_own_restart() -> 
         report = await lab.apply()
         assert (report.exit_code, report.hosts[0].reboots) == (0, 1), report
         assert [name for _, name, _ in writes(lab)] == ["ib", "ib"]  # no restart through Azure beside it
+        assert (await lab.plan()).exit_code == 0
+
+    run(story)
+
+
+@pytest.mark.parametrize("asked", [DRIVER, ASKED], ids=["never", "when-asked"])
+def test_what_azure_does_is_done_where_the_host_is_silent(asked: str) -> None:
+    async def story() -> None:
+        lab = both_planes("WindowsFeature/Web-Server: {}\n" + asked)
+        lab.script(Run(3010))
+        machine = lab.estate.machine("hpc-01")
+        address, machine.uplink = machine.uplink, "192.0.2.1"  # no adapter of it is up: nobody gets through
+        plan = await lab.plan()
+        assert (symbols(plan), plan.exit_code) == (["? WindowsFeature/Web-Server", f"+ {IB}"], 5)
+        report = await lab.apply(plan)
+        (host,) = report.hosts
+        assert (report.exit_code, [id.local for id in host.done], host.reboots) == (5, [IB], 0)
+        assert "Web-Server" in host.unseen
+        assert Happening.UNLEASED in [event.what for event in lab.events]
+        assert Happening.LEASED not in [event.what for event in lab.events]
+        assert [name for _, name, _ in writes(lab)] == ["ib"]
+        machine.uplink = address
+        assert (await lab.apply()).exit_code == 0
         assert (await lab.plan()).exit_code == 0
 
     run(story)
