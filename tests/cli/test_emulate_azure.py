@@ -152,6 +152,6 @@ def test_an_azure_that_cannot_be_read_is_told_once_and_not_as_missing_too(azure:
     specs = fleet / "specs" / "fleet.yaml"
     both = "vm: hpc-01, scaleSet: hpc}\n  resources:\n    AzureVmExtension/run: {driver: CustomScriptExtension}\n"
     specs.write_text(specs.read_text(encoding="utf-8").replace("vm: hpc-01}\n", both), encoding="utf-8")
-    said = azure("validate").err
+    said = azure("validate").out
     assert "names exactly one of vm and scaleSet, here both" in said
     assert "LNK012" not in said
