@@ -353,7 +353,7 @@ class Walk:
     def _open_intent(self, session: Session, fresh: Step, *, done: bool = False) -> bool:
         record = session.view.records.by_id.get(fresh.id)
         if record is None and (azure := session.desired.host.azure) is not None and azure.scale_set:
-            return True  # a scale set has no record: what is left of the planned actions is all that can be told
+            return not done  # a scale set has no record: what is left of the planned actions is all that can be told, not who did the rest
         if record is None and azuresteps.lives_there(session, fresh.id):
             planned = self.host.step(fresh.id)  # the record went with the old: between the halves of a replace it is nowhere
             return planned is not None and planned.verb is Verb.REPLACE and fresh.verb is Verb.CREATE
