@@ -19,6 +19,18 @@ from reconciler.core.model import AGAIN, FIXED, HOW, IMMUTABLE, UNTOLD, WRITE_ON
 from reconciler.kinds._azure_drivers import Driver
 
 KIND_NAME = "AzureVmExtension"
+SENT = (  # of a body, on a VM and on a scale set alike (azure-extensions 1.3)
+    "properties.publisher",
+    "properties.type",
+    "properties.typeHandlerVersion",
+    "properties.autoUpgradeMinorVersion",
+    "properties.enableAutomaticUpgrade",
+    "properties.settings",
+    "properties.protectedSettings",
+    "properties.protectedSettingsFromKeyVault",
+    "properties.forceUpdateTag",
+    "properties.suppressFailures",
+)
 
 
 class HandlerVersion(str):

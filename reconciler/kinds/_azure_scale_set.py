@@ -20,23 +20,11 @@ from reconciler.core.kinds import Action, Disruption, span
 from reconciler.core.observations import Ask, Facts, Present
 from reconciler.kinds._azure_drivers import within
 from reconciler.kinds._azure_extension_look import DONE, ENDED_BADLY, Run, last_run, state_of, thawed
-from reconciler.kinds._azure_extension_spec import AzureVmExtension, AzureVmExtensionState, Reached, read_tag
+from reconciler.kinds._azure_extension_spec import SENT, AzureVmExtension, AzureVmExtensionState, Reached, read_tag
 from reconciler.kinds._azure_outcomes import Outcome, exit_code, outcome, terminal
 
 NAME = ("vmssExtensionName",)
-BODY = (
-    "properties.publisher",
-    "properties.type",
-    "properties.typeHandlerVersion",
-    "properties.autoUpgradeMinorVersion",
-    "properties.enableAutomaticUpgrade",
-    "properties.settings",
-    "properties.protectedSettings",
-    "properties.protectedSettingsFromKeyVault",
-    "properties.forceUpdateTag",
-    "properties.suppressFailures",
-    "properties.provisionAfterExtensions",
-)
+BODY = (*SENT, "properties.provisionAfterExtensions")
 LIST = Arm("VirtualMachineScaleSetExtensions_List")
 INSTANCES = Arm("VirtualMachineScaleSetVMs_List")
 PUT = Arm("VirtualMachineScaleSetExtensions_CreateOrUpdate", NAME, BODY)

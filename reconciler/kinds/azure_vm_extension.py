@@ -22,24 +22,11 @@ from reconciler.kinds import _azure_scale_set
 from reconciler.kinds._azure_drivers import is_driver, log_folder, within
 from reconciler.kinds._azure_errors import explain
 from reconciler.kinds._azure_extension_look import extension
-from reconciler.kinds._azure_extension_spec import AzureVmExtension, AzureVmExtensionState, spell_tag
+from reconciler.kinds._azure_extension_spec import SENT, AzureVmExtension, AzureVmExtensionState, spell_tag
 from reconciler.kinds._azure_vm_extension_rules import GET_RDMA, RULES, SKUS
 
 NAME = ("vmExtensionName",)
-BODY = (
-    "location",
-    "tags",
-    "properties.publisher",
-    "properties.type",
-    "properties.typeHandlerVersion",
-    "properties.autoUpgradeMinorVersion",
-    "properties.enableAutomaticUpgrade",
-    "properties.settings",
-    "properties.protectedSettings",
-    "properties.protectedSettingsFromKeyVault",
-    "properties.forceUpdateTag",
-    "properties.suppressFailures",
-)
+BODY = ("location", "tags", *SENT)
 LIST = Arm("VirtualMachineExtensions_List")
 PUT = Arm("VirtualMachineExtensions_CreateOrUpdate", NAME, BODY)
 PATCH = Arm("VirtualMachineExtensions_Update", NAME, ("tags",))
