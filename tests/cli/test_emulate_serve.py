@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -18,9 +17,7 @@ from reconciler.emulator.arm.model import SUBSCRIPTION
 from reconciler.emulator.estate import Estate
 from reconciler.emulator.skus import HostWish
 from tests.emulator.winrm.clients import Process, hello_request
-
-PATIENCE = 30
-RUN = "import sys; from reconciler.cli.main import run; sys.exit(run(sys.argv[1:]))"
+from tests.serving import PATIENCE, RUN, served
 
 
 @pytest.fixture
@@ -35,18 +32,8 @@ def lab(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def serving(lab: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    words = ["--estate", str(lab), "--output", "json", "emulate", "serve", "--http", "0", "--https", "0", "--for", f"{PATIENCE}s"]
-    with subprocess.Popen([sys.executable, "-c", RUN, *words], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        text = ""
-        while not text.endswith("}\n") or text.count("{") != text.count("}"):
-            line = process.stdout.readline()
-            assert line, text
-            text += line
-        try:
-            yield process, json.loads(text)
-        finally:
-            process.kill()
+    with served(lab) as found:
+        yield found
 
 
 def test_a_client_reaches_the_hosts_and_what_it_did_is_in_the_estate(serving: tuple[subprocess.Popen[str], dict[str, Any]], lab: Path) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +11,8 @@ import pytest
 from reconciler.emulator.estate import Estate
 from reconciler.emulator.skus import HostWish
 from tests.cli.conftest import Reconcile
+from tests.serving import served as served_from
 
-PATIENCE = 60
-RUN = "import sys; from reconciler.cli.main import run; sys.exit(run(sys.argv[1:]))"
 SPECS = """
 apiVersion: reconciler/v1
 kind: Fleet
@@ -37,18 +33,8 @@ spec:
 def served(fleet: Path) -> Iterator[dict[str, Any]]:
     folder = fleet / "served"
     Estate.new(folder, [HostWish("edge-01")]).close()
-    words = ["--estate", str(folder), "--output", "json", "emulate", "serve", "--http", "0", "--https", "0", "--for", f"{PATIENCE}s", "--pace", "600"]
-    with subprocess.Popen([sys.executable, "-c", RUN, *words], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        text = ""
-        while not text.endswith("}\n") or text.count("{") != text.count("}"):
-            line = process.stdout.readline()
-            assert line, text
-            text += line
-        try:
-            yield json.loads(text)
-        finally:
-            process.kill()
+    with served_from(folder, "--pace", "600") as (_, said):
+        yield said
 
 
 @pytest.fixture

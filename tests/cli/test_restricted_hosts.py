@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +12,8 @@ import pytest
 from reconciler.emulator.estate import Estate
 from reconciler.emulator.skus import HostWish
 from tests.cli.conftest import Reconcile
-from tests.cli.test_real_hosts import PATIENCE, RUN, SPECS
+from tests.cli.test_real_hosts import SPECS
+from tests.serving import served
 
 CONNECTION = "connection: {port:"
 
@@ -23,19 +21,9 @@ CONNECTION = "connection: {port:"
 @contextmanager
 def serving(folder: Path, *configurations: str) -> Iterator[dict[str, Any]]:
     Estate.new(folder, [HostWish("edge-01")]).close()
-    words = ["--estate", str(folder), "--output", "json", "emulate", "serve", "--http", "0", "--https", "0", "--for", f"{PATIENCE}s", "--pace", "600"]
-    words += [word for name in configurations for word in ("--configuration", name)]
-    with subprocess.Popen([sys.executable, "-c", RUN, *words], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        text = ""
-        while not text.endswith("}\n") or text.count("{") != text.count("}"):
-            line = process.stdout.readline()
-            assert line, text
-            text += line
-        try:
-            yield json.loads(text)
-        finally:
-            process.kill()
+    options = [word for name in configurations for word in ("--configuration", name)]
+    with served(folder, "--pace", "600", *options) as (_, said):
+        yield said
 
 
 @pytest.mark.soak

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,9 @@ import pytest
 from reconciler.emulator.estate import Estate
 from reconciler.emulator.skus import HostWish
 from tests.interop.driving import installed, raw
+from tests.serving import PATIENCE, served
 
 pytestmark = [pytest.mark.interop, installed]
-RUN = "from reconciler.cli.main import main; main()"
-PATIENCE = 120
 RENAME = "Rename-NetAdapter -Name Ethernet -NewName Uplink"
 
 
@@ -30,18 +27,8 @@ def lab(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def serving(lab: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    words = ["--estate", str(lab), "--output", "json", "emulate", "serve", "--http", "0", "--https", "0", "--for", f"{PATIENCE}s", "--pace", "600"]
-    with subprocess.Popen([sys.executable, "-c", RUN, *words], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        text = ""
-        while not text.endswith("}\n") or text.count("{") != text.count("}"):
-            line = process.stdout.readline()
-            assert line, text
-            text += line
-        try:
-            yield process, json.loads(text)
-        finally:
-            process.kill()
+    with served(lab, "--pace", "600") as found:
+        yield found
 
 
 @pytest.mark.parametrize(

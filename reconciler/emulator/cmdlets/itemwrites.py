@@ -10,7 +10,7 @@ from reconciler.emulator.cmdlets.cimquery import wildcard
 from reconciler.emulator.cmdlets.items import entries, file_row, in_registry, key_path, key_row, keys, missing, paths, properties_row
 from reconciler.emulator.errors import CmdletError
 from reconciler.emulator.machine import Machine
-from reconciler.emulator.stores import FileEntry, registry_path
+from reconciler.emulator.stores import FileEntry, RegistryKey, registry_path
 
 
 def _demand_rights(machine: Machine, bound: Bound, path: str) -> None:
@@ -26,47 +26,42 @@ def _kind(value: Any, given: str | None) -> str:
     return "DWord" if isinstance(value, int) and not isinstance(value, bool) else "MultiString" if isinstance(value, list) else "String"
 
 
-@cmdlet("Set-ItemProperty", "windows-cmdlets Set-ItemProperty")
-def set_property(machine: Machine, bound: Bound) -> None:
+def _written(machine: Machine, bound: Bound) -> Iterator[RegistryKey]:
+    """The registry keys whose values are to be written; a path without one fails, and the next goes on."""
     for path, globbing in paths(bound):
         _demand_rights(machine, bound, path)
         found = keys(machine, path, globbing) if in_registry(path) else []
         if not found:
             bound.fail(missing(machine, path))
-        for key in found:
-            old = key.values.get(bound["Name"].casefold())
-            machine.registry.put(key.path, bound["Name"], bound["Value"], bound.get("Type") or (old.kind if old else _kind(bound["Value"], None)))
+        yield from found
+
+
+@cmdlet("Set-ItemProperty", "windows-cmdlets Set-ItemProperty")
+def set_property(machine: Machine, bound: Bound) -> None:
+    for key in _written(machine, bound):
+        old = key.values.get(bound["Name"].casefold())
+        machine.registry.put(key.path, bound["Name"], bound["Value"], bound.get("Type") or (old.kind if old else _kind(bound["Value"], None)))
 
 
 @cmdlet("New-ItemProperty", "windows-cmdlets New-ItemProperty; the id of an existing value is unverified")
 def new_property(machine: Machine, bound: Bound) -> Iterator[dict[str, Any]]:
-    for path, globbing in paths(bound):
-        _demand_rights(machine, bound, path)
-        found = keys(machine, path, globbing) if in_registry(path) else []
-        if not found:
-            bound.fail(missing(machine, path))
-        for key in found:
-            if bound["Name"].casefold() in key.values and not bound.on("Force"):
-                bound.fail(CmdletError("System.IO.IOException", "ResourceExists", "The property already exists.", "System.IO.IOException"))
-                continue
-            machine.registry.put(key.path, bound["Name"], bound.get("Value", ""), _kind(bound.get("Value", ""), bound.get("PropertyType")))
-            row = properties_row(key, [bound["Name"]])
-            if row is not None:
-                yield row
+    for key in _written(machine, bound):
+        if bound["Name"].casefold() in key.values and not bound.on("Force"):
+            bound.fail(CmdletError("System.IO.IOException", "ResourceExists", "The property already exists.", "System.IO.IOException"))
+            continue
+        machine.registry.put(key.path, bound["Name"], bound.get("Value", ""), _kind(bound.get("Value", ""), bound.get("PropertyType")))
+        row = properties_row(key, [bound["Name"]])
+        if row is not None:
+            yield row
 
 
 @cmdlet("Remove-ItemProperty", "windows-cmdlets Remove-ItemProperty")
 def remove_property(machine: Machine, bound: Bound) -> None:
-    for path, globbing in paths(bound):
-        _demand_rights(machine, bound, path)
-        found = keys(machine, path, globbing) if in_registry(path) else []
-        if not found:
-            bound.fail(missing(machine, path))
-        for key in found:
-            for name in bound["Name"]:
-                if not machine.registry.drop(key.path, name):
-                    message = machine.text("property", name=name, path=key_path(key))
-                    bound.fail(CmdletError("System.Management.Automation.PSArgumentException", "InvalidArgument", message))
+    for key in _written(machine, bound):
+        for name in bound["Name"]:
+            if not machine.registry.drop(key.path, name):
+                message = machine.text("property", name=name, path=key_path(key))
+                bound.fail(CmdletError("System.Management.Automation.PSArgumentException", "InvalidArgument", message))
 
 
 @cmdlet("New-Item", "windows-cmdlets New-Item; the id of an existing item is unverified")

@@ -52,12 +52,10 @@ def get_feature(machine: Machine, bound: Bound) -> Iterator[dict[str, Any]]:
 @cmdlet("Install-WindowsFeature", "windows-outputs Install-WindowsFeature; eflow-domain 3.1, 8")
 def install(machine: Machine, bound: Bound) -> Iterator[dict[str, Any]]:
     _demand_rights(bound)
-    targets = _named(machine, bound)
+    targets = _targets(machine, bound)
     if targets is None:
         yield _failed("InvalidArgs")
         return
-    if bound.on("IncludeManagementTools"):
-        targets += [tool for f in list(targets) for name in f.tools if (tool := machine.feature(name)) is not None and tool not in targets]
     for feature in list(targets):
         targets += [parent for parent in _parents(machine, feature) if parent not in targets]
     if any(f.role == "Hyper-V" for f in targets) and not machine.nested:
@@ -81,12 +79,10 @@ def install(machine: Machine, bound: Bound) -> Iterator[dict[str, Any]]:
 @cmdlet("Uninstall-WindowsFeature", "windows-outputs Uninstall-WindowsFeature; eflow-domain 8")
 def uninstall(machine: Machine, bound: Bound) -> Iterator[dict[str, Any]]:
     _demand_rights(bound)
-    targets = _named(machine, bound)
+    targets = _targets(machine, bound)
     if targets is None:
         yield _failed("InvalidArgs")
         return
-    if bound.on("IncludeManagementTools"):
-        targets += [tool for f in list(targets) for name in f.tools if (tool := machine.feature(name)) is not None and tool not in targets]
     changed = [feature for feature in targets if feature.state in ("Installed", "InstallPending")]
     bound.takes(max((LASTS.get((f.role or "").casefold(), 15.0) for f in changed), default=2.0))
     leaving = alter(machine, changed, add=False)
@@ -112,6 +108,14 @@ def _named(machine: Machine, bound: Bound) -> list[Feature] | None:
             return None
         found.append(feature)
     return found
+
+
+def _targets(machine: Machine, bound: Bound) -> list[Feature] | None:
+    """Those, with their management tools where these are asked for too."""
+    targets = _named(machine, bound)
+    if targets is not None and bound.on("IncludeManagementTools"):
+        targets += [tool for f in list(targets) for name in f.tools if (tool := machine.feature(name)) is not None and tool not in targets]
+    return targets
 
 
 def _parents(machine: Machine, feature: Feature) -> Iterable[Feature]:
