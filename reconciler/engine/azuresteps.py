@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from reconciler.core.calls import ArmCall, Plane
+from reconciler.core.errors import Throttled
 from reconciler.core.ids import ResourceId
 from reconciler.core.kinds import Action
 from reconciler.core.observations import Busy, Present, Unseen
@@ -24,7 +25,7 @@ from reconciler.engine.events import Happening
 from reconciler.engine.jobs import job_id
 from reconciler.engine.perform import known, until
 from reconciler.engine.planning import look_at
-from reconciler.engine.sessions import Session, StepFailed, Stopped, said
+from reconciler.engine.sessions import OutOfPatience, Session, StepFailed, Stopped, said
 from reconciler.engine.tags import forgotten, printed, restarted, stamped
 from reconciler.engine.vocabulary import RESTART_VM
 
@@ -85,8 +86,13 @@ async def _request(session: Session, id: ResourceId, action: Action, call: ArmCa
     session.fresh = frozenset()
     key = session.key(id, action.name)
     name = job_id(session.desired.fleet.name, id, session.plan, f"{action.name}:{session.attempt}")
-    job = await session.writer.start(name, str(id), action.name, (call,), key=key, epoch=session.epoch, deadline=action.within)
-    job = await _polled(session, id, action, job)
+    sent = False
+    try:
+        job = await session.writer.start(name, str(id), action.name, (call,), key=key, epoch=session.epoch, deadline=action.within)
+        sent = True
+        job = await _polled(session, id, action, job)
+    except Throttled as throttled:
+        raise OutOfPatience(action, call, str(throttled), sent=sent) from throttled
     await session.writer.ack(job.id)
     if job.phase in ("lost", "cancelled"):
         await at_rest(session, id)

@@ -47,6 +47,7 @@ class Limits:
     replace: tuple[str, ...] = ()
     max_age: timedelta = timedelta(hours=24)  # of a saved plan
     lease_wait: timedelta = timedelta(minutes=15)
+    throttle_wait: timedelta = timedelta(hours=1)  # in a row: three times the 1200 s that Azure's own example asks for (azure-extensions 1.6)
     only_drift: bool = False  # the loop without a policy: drift alone, nothing that changes a declaration
     destructive: bool = True  # False: nothing that loses something, whatever leave was given
 

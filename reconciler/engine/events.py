@@ -17,6 +17,7 @@ class Happening(StrEnum):
     LEASED = "leased"
     UNLEASED = "no lease"  # there is none to take: through Azure alone nobody is kept out
     WAITING = "waiting"  # for somebody's lease, or for services after a restart
+    THROTTLED = "throttled"  # Azure takes no request for `seconds`; `text` is the quota that is used up
     STEP = "step"  # a step starts
     ACTION = "action"  # an action of it starts
     PROGRESS = "progress"  # a long action still runs; `text` is the host's own last line

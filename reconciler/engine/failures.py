@@ -13,7 +13,7 @@ from reconciler.core.ids import ResourceId
 from reconciler.core.observations import Meaning, Unseen
 from reconciler.core.plan import Step
 from reconciler.engine.jobs import USUAL
-from reconciler.engine.sessions import SecretMissing, Session, StepFailed
+from reconciler.engine.sessions import OutOfPatience, SecretMissing, Session, StepFailed
 
 SAID = 600  # characters of the host's own words that are shown
 NOT_GOOD = "NotGood"  # the call ran to its end and answered something else than what was good
@@ -39,7 +39,7 @@ async def explain(session: Session, step: Step, failed: StepFailed) -> Diagnosti
     details += await _evidence(session, step)
     details.append(("next", meaning.next if meaning and meaning.next else _next(failed, str(step.id))))
     what = action.summary if action else f"{step.verb.word} {step.id.local}"
-    code = meaning.code if meaning else "PLN050"
+    code = meaning.code if meaning else failed.code
     return Diagnostic(code, Severity.ERROR, f"{what} failed on {session.desired.host.name}", subject=str(step.id), details=tuple(details))
 
 
@@ -67,11 +67,19 @@ def refused(session: Session, wanting: Sequence[ResourceId], failed: StepFailed)
 def _next(failed: StepFailed, what: str) -> str:
     if isinstance(failed, SecretMissing):
         return f"provide it where this command runs, then: reconcile apply {what}"
+    if isinstance(failed, OutOfPatience):
+        return _once_let(failed, what)
     if failed.answer is None:
         return f"see why on the host, then: reconcile apply {what}"
     if _cut(failed):
         return f"reconcile plan {what} shows what came of it; where that is as it should be: reconcile apply {what}"
     return f"mend what {'Azure' if isinstance(failed.call, ArmCall) else 'the host'} complains of, then: reconcile apply {what}"
+
+
+def _once_let(failed: OutOfPatience, what: str) -> str:
+    if failed.sent:
+        return f"once Azure takes requests again, reconcile plan {what} shows what came of it"
+    return f"once Azure takes requests again (its activity log names who else sends them): reconcile apply {what}"
 
 
 def _cut(failed: StepFailed) -> str:

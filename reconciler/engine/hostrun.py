@@ -20,7 +20,7 @@ from reconciler.engine.desired import Desired
 from reconciler.engine.environment import Environment
 from reconciler.engine.events import Emit, Happening, HostReport
 from reconciler.engine.identity import verify
-from reconciler.engine.planes import NO_DARK, connected
+from reconciler.engine.planes import NO_DARK, Patience, connected
 from reconciler.engine.planning import look_at, target_of
 from reconciler.engine.reboots import await_boot
 from reconciler.engine.sessions import LEASE, Session
@@ -49,6 +49,7 @@ class HostRun:
         self.tried = 0  # connections in a row that did not come about
         self.patience = AT_FIRST
         self.alone = False  # whether Azure is enough: the host was never reached in this run, and was waited for
+        self.unleased = False  # whether it was said that there is no lease to take
         self.lost = env.clock.now()
         self.session: Session | None = None
         self.walk = Walk(plan_id, host, self.desired, env, emit, stop)
@@ -78,13 +79,13 @@ class HostRun:
             tuple(tally.diagnostics),
         )
 
-    async def _endure(self, seconds: float, why: str) -> None:
-        """Wait as long as Azure wants it, shown, and keep the lease meanwhile."""
+    async def _endure(self, seconds: float, quota: str) -> None:
+        """Wait as long as Azure wants it, shown once, and keep the lease meanwhile."""
+        self.walk.say(Happening.THROTTLED, text=quota, seconds=seconds)
         end = self.env.clock.now() + timedelta(seconds=seconds)
         while (left := (end - self.env.clock.now()).total_seconds()) > 0:
             if self.stop.is_set():
-                raise Unreachable(f"stopped while {why}")
-            self.walk.say(Happening.WAITING, text=why, seconds=left)
+                raise Unreachable(f"stopped while {quota} was waited for")
             await self.sleep(min(left, 30.0))
             if self.session is not None:
                 await self.session.keep_lease()
@@ -93,8 +94,9 @@ class HostRun:
 
     async def _connected(self) -> bool:
         """One connection, from hello to its end; whether the run of this host is over."""
+        patience = Patience(self._endure, self.desired.limits.throttle_wait)
         try:
-            async with connected(self.env, target_of(self.desired), self._endure, alone=self.alone) as writer:
+            async with connected(self.env, target_of(self.desired), patience, alone=self.alone) as writer:
                 self.tried, self.patience = 0, ONCE_REACHED
                 self._recognise(writer.hello)
                 try:
@@ -196,7 +198,8 @@ class HostRun:
         self.epoch, taken = lease.epoch, self.env.clock.now().timestamp()
         if self.desired.host.connected and Plane.HOST not in getattr(writer, "dark", NO_DARK):
             self.walk.say(Happening.LEASED, text=self.holder)
-        else:
+        elif not self.unleased:
+            self.unleased = True
             self.walk.say(Happening.UNLEASED, text="through Azure alone nobody else is kept out")
         await writer.greet()
         try:

@@ -2,16 +2,17 @@
 
 `connected` opens what a host has; everybody else in the engine sees one `Writer`. Lease, ledger and jobs are the host's; a host that
 is reached through Azure alone has none. A plane that could not be seen is in `dark`: its kinds are Unseen, the other goes on.
-Azure's wish to wait is waited out here, on the engine's clock, as often as it is told.
+Azure's wish to wait is waited out here, on the engine's clock, as often as it is told and no longer than a bound.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from math import inf
 from typing import TypeVar
 
 from reconciler.core.calls import Answer, AnyCall, CallError, Plane, plane_of
@@ -24,12 +25,21 @@ from reconciler.wire.arm import with_arm
 T = TypeVar("T")
 PLANE_UNSEEN = "PlaneUnseen"  # category of the error that stands for every answer of a plane that was not seen
 NO_DARK: Mapping[Plane, Unseen] = {}
+SHORTEST = 1.0  # seconds between two tries: a service that asks to wait for none is not asked in a circle
 Endure = Callable[[float, str], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """`endure` waits so many seconds, for the quota that it is told; `most` is how long is waited in a row, for looking or for writing."""
+
+    endure: Endure
+    most: timedelta
+
+
 @asynccontextmanager
-async def connected(env: Environment, target: Target, endure: Endure | None = None, *, alone: bool = False) -> AsyncIterator[Writer]:
-    """A connection to a host by all its planes. `endure` waits out so many seconds of a throttle; without it only short ones are.
+async def connected(env: Environment, target: Target, patience: Patience | None = None, *, alone: bool = False) -> AsyncIterator[Writer]:
+    """A connection to a host by all its planes. Without `patience` a throttle is waited out for as long as one look may take.
 
     Raises TransportError where nothing of it can be seen; of one that is only looked at (`target.look`) one plane is enough, and
     with `alone` Azure is, where the host is silent.
@@ -38,65 +48,94 @@ async def connected(env: Environment, target: Target, endure: Endure | None = No
         async with env.connect(target) as writer:
             yield writer
         return
-    patience = _Patience(env, target, endure)
+    throttle = _Throttle(env, target, patience)
     async with AsyncExitStack() as stack:
         dark: dict[Plane, TransportError] = {}
         found: dict[Plane, Writer] = {}
         for plane in (Plane.HOST, Plane.ARM) if target.host.connected else (Plane.ARM,):
             try:
-                found[plane] = await patience.outlast(partial(_enter, stack, env, replace(target, plane=plane)))
+                found[plane] = await throttle.outlast(partial(_enter, stack, env, replace(target, plane=plane)))
             except TransportError as trouble:
                 dark[plane] = trouble
                 if plane is Plane.HOST and not ((target.look or alone) and isinstance(trouble, Unreachable)):
                     raise
         if not found:
             raise next(iter(dark.values()))
-        yield Planes(found, dark, patience, one_is_enough=target.look and Plane.HOST in found)
+        yield Planes(found, dark, throttle, one_is_enough=target.look and Plane.HOST in found)
 
 
 async def _enter(stack: AsyncExitStack, env: Environment, target: Target) -> Writer:
     return await stack.enter_async_context(env.connect(target))
 
 
-class _Patience:
-    """Repeats what Azure wants to be asked later."""
+class _Throttle:
+    """Repeats what Azure wants to be asked later. Waits count in a row, apart for looking and for writing: each has a quota of its own."""
 
-    def __init__(self, env: Environment, target: Target, endure: Endure | None) -> None:
+    def __init__(self, env: Environment, target: Target, patience: Patience | None) -> None:
         self.env = env
         self.azure = target.host.azure
-        self.endure = endure or self._briefly
+        self.patience = patience or Patience(self._asleep, env.deadline)
         self.location = ""
-        self.left = env.deadline.total_seconds()
+        self.waited = {False: 0.0, True: 0.0}  # by whether it writes
 
-    async def _briefly(self, seconds: float, why: str) -> None:
-        self.left -= seconds
-        if self.left < 0:
-            raise Unreachable(why)
+    async def _asleep(self, seconds: float, _: str) -> None:
         await self.env.clock.sleep_until(self.env.clock.now() + timedelta(seconds=seconds))
 
     async def outlast(self, ask: Callable[[], Awaitable[T]], *, write: bool = False) -> T:
-        """What `ask` gives, once it is not throttled any more."""
+        """What `ask` gives, once it is not throttled any more. Raises Throttled where that is not to be waited for."""
         assert self.azure is not None
         while True:
-            waits = self.env.quotas.wait(self.azure, self.location, self.env.clock.now()) if write else 0.0
-            if waits:
-                await self.endure(waits, f"the subscription's quota in {self.location} is used up")
+            held = self.env.quotas.wait(self.azure, self.location, self.env.clock.now()) if write else 0.0
+            if held:
+                await self._wait(held, "subscription", write)
                 continue
             try:
-                return await ask()
+                found = await ask()
             except Throttled as throttled:
                 if throttled.scope == "subscription" and write:
-                    self.env.quotas.exhausted(self.azure, self.location, self.env.clock.now(), throttled.seconds)
+                    self.env.quotas.exhausted(self.azure, self.location, self.env.clock.now(), max(throttled.seconds, SHORTEST))
                 else:
-                    await self.endure(throttled.seconds, str(throttled))
+                    await self._wait(throttled.seconds, throttled.scope, write)
+            else:
+                self.waited[write] = 0.0
+                return found
+
+    async def _wait(self, seconds: float, scope: str, write: bool) -> None:
+        seconds, most = max(seconds, SHORTEST), self.patience.most.total_seconds()
+        quota = self._quota(scope, write)
+        if self.waited[write] + seconds > most:
+            waited, self.waited = self.waited[write], dict.fromkeys(self.waited, inf)  # what comes next is tried, and not waited for again
+            raise Throttled(_spent(quota, seconds, waited, most), seconds=seconds, scope=scope)
+        self.waited[write] += seconds
+        await self.patience.endure(seconds, quota)
+
+    def _quota(self, scope: str, write: bool) -> str:
+        """Which quota is used up: whose, and of what."""
+        assert self.azure is not None
+        of = "writes" if write else "reads"
+        if scope != "subscription":
+            return f"{'the scale set' if self.azure.scale_set else 'this VM'}'s quota of {of} in Azure"
+        return f"the subscription's quota of {of}{f' in {self.location}' if self.location else ''}"
+
+
+def _spent(quota: str, seconds: float, waited: float, most: float) -> str:
+    """Why it is not waited for (any longer)."""
+    wish = f"{quota} is used up: Azure wants no request for {'another ' if waited else ''}{_lasting(seconds)}"
+    if waited > most:
+        return f"{wish}, and it was waited for in vain before"
+    return f"{wish}{f' after {_lasting(waited)} of waiting' if waited else ''}, and no more than {_lasting(most)} is waited for it"
+
+
+def _lasting(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 class Planes:
     """A `Writer` over the planes that were seen."""
 
-    def __init__(self, found: Mapping[Plane, Writer], dark: dict[Plane, TransportError], patience: _Patience, *, one_is_enough: bool) -> None:
+    def __init__(self, found: Mapping[Plane, Writer], dark: dict[Plane, TransportError], throttle: _Throttle, *, one_is_enough: bool) -> None:
         self._found = found
-        self._patience = patience
+        self._throttle = throttle
         self._dark = dark
         self._one_is_enough = one_is_enough
         self._jobs: set[str] = set()  # those of Azure
@@ -117,13 +156,13 @@ class Planes:
 
     async def greet(self) -> Hello:
         for plane, writer in self._found.items():
-            await (self._patience.outlast(writer.greet) if plane is Plane.ARM else writer.greet())
+            await (self._throttle.outlast(writer.greet) if plane is Plane.ARM else writer.greet())
         self._note_location()
         return self.hello
 
     def _note_location(self) -> None:
         azure = self.hello.facts.azure
-        self._patience.location = azure.location if azure else ""
+        self._throttle.location = azure.location if azure else ""
 
     async def ask(self, calls: Sequence[AnyCall], deadline: timedelta) -> tuple[Answer, ...]:
         answers: dict[int, Answer] = {}
@@ -142,7 +181,7 @@ class Planes:
         if plane is Plane.HOST:
             return await writer.ask(calls, deadline)
         try:
-            return await self._patience.outlast(lambda: writer.ask(calls, deadline))
+            return await self._throttle.outlast(lambda: writer.ask(calls, deadline))
         except TransportError as trouble:
             if not self._one_is_enough:
                 raise
@@ -180,11 +219,11 @@ class Planes:
         if writer is None:
             raise Unreachable(str(self._dark[Plane.ARM]))
         self._jobs.add(job)
-        return await self._patience.outlast(lambda: writer.start(job, resource, action, calls, key=key, epoch=epoch, deadline=deadline), write=True)
+        return await self._throttle.outlast(lambda: writer.start(job, resource, action, calls, key=key, epoch=epoch, deadline=deadline), write=True)
 
     async def poll(self, job: str) -> Job:
         if job in self._jobs:
-            return await self._patience.outlast(lambda: self._found[Plane.ARM].poll(job))
+            return await self._throttle.outlast(lambda: self._found[Plane.ARM].poll(job))
         return await self._found[Plane.HOST].poll(job)
 
     async def ack(self, job: str) -> None:

@@ -29,6 +29,8 @@ LOOKS = (1.0, 1.0, 2.0, 3.0, 5.0)  # seconds between looks while something is aw
 class StepFailed(Exception):
     """The host refused or did not show what was wanted."""
 
+    code = "PLN050"
+
     def __init__(self, action: Action | None, call: AnyCall | None, answer: Answer | None, message: str) -> None:
         super().__init__(message)
         self.action = action
@@ -41,6 +43,16 @@ class SecretMissing(StepFailed):
 
     def __init__(self, message: str) -> None:
         super().__init__(None, None, None, f"{message}; nothing was sent")
+
+
+class OutOfPatience(StepFailed):
+    """Azure took no request for longer than is waited for. `sent`: the act itself was taken before, and goes on."""
+
+    code = "AZR429"
+
+    def __init__(self, action: Action, call: AnyCall, quota: str, *, sent: bool) -> None:
+        super().__init__(action, call, None, f"{quota}; {'how it goes on in Azure was not seen' if sent else 'nothing was sent'}")
+        self.sent = sent
 
 
 class Stopped(Exception):

@@ -92,6 +92,7 @@ class Walk:
         self.restarts_left = planned + 1 if planned else int(self._may_ask(desired))  # one more for what turns out afterwards
         self.checked = False
         self.begun: set[ResourceId] = set()  # what this run made: nobody leans on it yet
+        self.told: set[tuple[ResourceId, Verb]] = set()  # steps of this round that were said to start
         self.tally = Tally(blocked=[step.id for step in host.steps if step.blocked])
 
     def _may_ask(self, desired: Desired) -> bool:
@@ -237,7 +238,9 @@ class Walk:
                 self.say(Happening.DONE if ours else Happening.RECORDED, id=step.id, index=index, of=len(order), text=text)
                 return
             usual = (step.usual[0].total_seconds(), step.usual[1].total_seconds())
-            self.say(Happening.STEP, id=step.id, index=index, of=len(order), text=step.verb.value, usual=usual)
+            if (step.id, step.verb) not in self.told:  # a line that broke in mid-step makes it begin again: no news
+                self.told.add((step.id, step.verb))
+                self.say(Happening.STEP, id=step.id, index=index, of=len(order), text=step.verb.value, usual=usual)
             if step.verb is Verb.WAIT:
                 await (attend if step.code else azuresteps.attend)(session, step)
                 session.desired, session.view = await self._greeted(session)
@@ -371,6 +374,7 @@ class Walk:
         restart_due = bool(self._may_restart(session) and self._wants_restart(fresh))
         if (more or restart_due) and self.tally.rounds < ROUNDS:
             self.tally.rounds += 1
+            self.told.clear()
             self.expected = {step.id: step for step in more}
             self.tally.done = [id for id in self.tally.done if id not in self.expected]
             self.say(Happening.ROUND, text=", ".join(step.id.local for step in more))

@@ -18,8 +18,8 @@ from reconciler.core.plan import Barrier, HostPlan, Step, Verb
 from reconciler.engine.environment import Limits
 from reconciler.operator.events import Watched
 
-# Drift alone, disturbing nobody, losing nothing; and nobody's lease is waited for.
-LIMITS = Limits(max_disruption=Disruption.NONE, only_drift=True, destructive=False, lease_wait=timedelta())
+# Drift alone, disturbing nobody, losing nothing; nobody's lease is waited for, and of Azure's throttles only short ones: the next look is soon.
+LIMITS = Limits(max_disruption=Disruption.NONE, only_drift=True, destructive=False, lease_wait=timedelta(), throttle_wait=timedelta(minutes=1))
 
 HELD = "POL003"
 DETECT = "POL001"

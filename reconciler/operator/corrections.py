@@ -19,7 +19,7 @@ SAID = {
     Happening.DONE: Watched.CORRECTED,
     Happening.RECORDED: Watched.RECORDED,
 }
-LEASE_HELD = "HST050"
+NOT_NOW = ("HST050", "AZR429")  # another's lease, a quota of Azure's: nothing was done, and it is tried again soon
 
 
 class Corrections:
@@ -32,11 +32,14 @@ class Corrections:
         self._say = say
         self._failed: dict[ResourceId, Event] = {}
         self._unseen: Event | None = None
+        self._put_off: dict[ResourceId, Event] = {}
 
     def hear(self, event: Event) -> None:
         match event.what:
             case Happening.DONE if event.id is not None:
                 self._guard.put_back(event.id, event.at)
+            case Happening.FAILED if event.id is not None and _code(event) in NOT_NOW:
+                self._put_off[event.id] = event
             case Happening.FAILED if event.id is not None:
                 self._guard.failed(event.id, event.at)
                 self._failed[event.id] = event
@@ -66,6 +69,7 @@ class Corrections:
         if report is None:
             return (Condition(Watched.WAITING, None, "cut off in a call: what it did is seen at the next look", "cut off"),)
         found = [self._not_done(id, event) for id, event in self._failed.items()]
+        found += [self._later(event, id) for id, event in self._put_off.items()]
         found += [Condition(Watched.DRIFTED, id, "not corrected yet", "left") for id in report.left if id not in self._failed]
         for id, job in sorted(report.running.items()):
             found.append(Condition(Watched.WAITING, ResourceId.parse(id), f"job {job} runs on without us", f"job {job}", job))
@@ -78,22 +82,25 @@ class Corrections:
 
     @property
     def denied(self) -> bool:
-        """Another held the lease: nothing was done."""
-        return self._unseen is not None and _code(self._unseen) == LEASE_HELD
+        """Another held the lease, or Azure took no request: nothing was done, or not all."""
+        return bool(self._put_off) or (self._unseen is not None and _code(self._unseen) in NOT_NOW)
 
     @property
     def lost(self) -> bool:
         """The host went out of sight in mid-correction."""
-        return self._unseen is not None and not self.denied
+        return self._unseen is not None and _code(self._unseen) not in NOT_NOW
 
     def _not_done(self, id: ResourceId, event: Event) -> Condition:
         diagnostics = (event.diagnostic,) if event.diagnostic else ()
         return Condition(Watched.FAILED, id, self._scrub(event.text), f"failed {event.action}", next=f"reconcile apply {id}", diagnostics=diagnostics)
 
     def _not_seen(self, event: Event) -> Condition:
-        code = _code(event)
-        what = Watched.WAITING if self.denied else Watched.UNSEEN
-        return Condition(what, None, self._scrub(event.text), f"{what} {code}", code)
+        if _code(event) in NOT_NOW:
+            return self._later(event)
+        return Condition(Watched.UNSEEN, None, self._scrub(event.text), f"{Watched.UNSEEN} {_code(event)}", _code(event))
+
+    def _later(self, event: Event, id: ResourceId | None = None) -> Condition:
+        return Condition(Watched.WAITING, id, self._scrub(event.text), f"{Watched.WAITING} {_code(event)}", _code(event))
 
 
 def _code(event: Event) -> str:

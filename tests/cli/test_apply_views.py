@@ -105,6 +105,48 @@ def test_a_pipe_hears_of_a_long_step_at_least_every_15_seconds_and_when_the_host
     assert len(told) == len(polls) - 1  # the one 7 s after the first had nothing new
 
 
+WRITES = "this VM's quota of writes in Azure"
+
+
+def test_a_throttle_is_told_by_whose_quota_it_is_and_until_when() -> None:
+    told = event(Happening.THROTTLED, text=WRITES, seconds=1200.0)
+    assert event_line(told) == "2026-12-01T08:01:48Z r-8f3k edge-01 waits until 08:21:48Z for this VM's quota of writes in Azure"
+    region = event(Happening.THROTTLED, text="the subscription's quota of writes in westeurope", seconds=60.0)
+    assert event_line(region, verbose=True) == (
+        "2026-12-01T08:01:48Z r-8f3k edge-01 waits until 08:02:48Z for the subscription's quota of writes in westeurope"
+    )
+
+
+def test_a_throttle_on_a_terminal_ends_by_the_readers_clock() -> None:
+    to, _ = screen(terminal=True)
+    told = event(Happening.THROTTLED, 30, text=WRITES, seconds=1200.0)
+    with Live(to, ["edge-01"]) as tell:
+        tell(event(Happening.STEP, 0, id=NAT, index=1, of=1, text="+"))
+        tell(told)
+        (row,) = (line.plain for line in tell._drawn().renderables)  # type: ignore[union-attr]
+    end = (told.at + timedelta(seconds=1200)).astimezone()
+    assert f"waits until {end:%H:%M:%S} for {WRITES}" in row
+
+
+def test_short_throttles_one_after_the_other_are_no_line_a_second() -> None:
+    to, out = screen()
+    tell = Plain(to)
+    for second in range(0, 150, 2):
+        tell(event(Happening.THROTTLED, second, text=WRITES, seconds=2.0))
+    tell(event(Happening.THROTTLED, 151, text="this VM's quota of reads in Azure", seconds=2.0))
+    assert [line[17:19] for line in out.getvalue().splitlines()] == ["48", "48", "48", "19"]
+
+
+def test_a_failure_whose_code_says_what_it_is_names_it_on_the_line() -> None:
+    found = Diagnostic("AZR429", Severity.ERROR, "install failed")
+    line = event_line(event(Happening.FAILED, id=NAT, text=f"{WRITES} is used up", diagnostic=found))
+    assert line is not None
+    assert "failed: AZR429, this VM's quota" in line
+    plain = event_line(event(Happening.FAILED, id=NAT, text="bad", diagnostic=replace(found, code="PLN050")))
+    assert plain is not None
+    assert plain.endswith("failed: bad")
+
+
 def test_a_terminal_keeps_what_ended_and_redraws_what_runs() -> None:
     to, out = screen(terminal=True)
     with Live(to, ["edge-01"]) as tell:

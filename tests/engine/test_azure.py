@@ -411,7 +411,7 @@ def test_a_subscription_without_quota_is_written_to_by_nobody_until_it_says_so()
         later = [at - puts[0][1] for _, at in puts if at != puts[0][1]]  # what was on its way already is refused like the first
         assert len(later) == 3
         assert min(later) >= timedelta(seconds=60)
-        assert any(event.what is Happening.WAITING and "quota" in event.text and event.seconds for event in lab.events)
+        assert any(event.what is Happening.THROTTLED and event.text.startswith("the subscription's quota") and event.seconds for event in lab.events)
 
     run(story)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -123,10 +124,18 @@ def _do(session: Session, job: Job, env: Environment, said: Said) -> int:
         session.screen.text("\n")
     with teller(session.screen, hosts, verbose=session.common.verbose, quiet=quiet) as tell:
         if not quiet and not isinstance(tell, Plain):
-            tell.note(f"run {job.plan.id} · leases on {', '.join(hosts[:6])}{' …' if len(hosts) > 6 else ''} · Ctrl-C once: no new step")
+            tell.note(f"run {job.plan.id} · {_leases(hosts, job.linked)} · Ctrl-C once: no new step")
         walk = partial(apply, job.plan, job.linked, job.request, env, tell)
         ended = run_async(interruptible, walk, lambda: tell.note(f"^C  {stopping(tell.board.running())}"))
     return _end(session, job, ended, tell.board.running(), said)
+
+
+def _leases(hosts: Sequence[str], linked: Linked) -> str:
+    """Who is kept out meanwhile; through Azure alone nobody is."""
+    leased = [name for name in hosts if linked.hosts[name].connected]
+    if not leased:
+        return "no lease: through Azure alone nobody else is kept out"
+    return f"leases on {', '.join(leased[:6])}{' …' if len(leased) > 6 else ''}"
 
 
 def _end(session: Session, job: Job, ended: Ended[RunReport], running: list[str], said: Said) -> int:

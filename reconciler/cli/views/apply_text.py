@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from reconciler.cli.hints import Said
 from reconciler.cli.views.frames import Lines, frames
 from reconciler.cli.views.page import Page
 from reconciler.cli.views.plan_next import blocked_next
 from reconciler.cli.views.plan_text import specs_text
-from reconciler.cli.views.words import clipped, clock, count, moment, names, one_line, span, span_seconds, stamp, took
+from reconciler.cli.views.words import clipped, clock, count, hour, moment, names, one_line, span, span_seconds, stamp, took
 from reconciler.core.diagnostics import Diagnostic
 from reconciler.core.plan import HostPlan, Plan
 from reconciler.engine.events import Event, Happening, HostReport, RunReport
@@ -18,6 +19,7 @@ from reconciler.engine.events import Event, Happening, HostReport, RunReport
 SHOWN = {
     Happening.LEASED: "leased",
     Happening.WAITING: "waits",
+    Happening.THROTTLED: "waits",
     Happening.STEP: "started",
     Happening.PROGRESS: "runs",
     Happening.JOINED: "joined job",
@@ -37,6 +39,7 @@ SHOWN = {
 WIDTH = 100  # of a log's line; what is cut off one stands in the report, or is said with -v
 REASONS = 6  # blocked steps of a host whose reason the end of a run repeats
 STATUS = ("InProgress", "Creating", "Updating", "Deleting", "Succeeded", "Failed")  # Azure's, of an operation: the line says as much itself
+FAILED = "PLN050"  # a failure of which no more is known than that it is one
 MUTE = (Happening.LEASED, Happening.ACTION, Happening.REBOOTED)  # said with -v only, or said better by another
 
 
@@ -84,6 +87,8 @@ def _text(event: Event) -> str:
             return ""
         case Happening.ACTION:
             return f": {event.action}, {event.text}"
+        case Happening.THROTTLED:
+            return f" until {stamp(_until(event))[11:]} for {event.text}"
         case Happening.PROGRESS:
             last = last_line(event.text)
             return f" ({event.action})" + (f': "{last}"' if last and last not in STATUS else "")
@@ -92,11 +97,22 @@ def _text(event: Event) -> str:
     return f": {event.text}" if event.text else ""
 
 
+def _until(event: Event) -> datetime:
+    return event.at + timedelta(seconds=event.seconds or 0)
+
+
+def throttled(event: Event) -> str:
+    """Until when which quota of Azure's is waited for, by the reader's clock."""
+    return f"waits until {hour(_until(event))} for {event.text}"
+
+
 def _failure(event: Event) -> str:
     """What it means, where the kind knows; else the words of the host or of Azure. The whole stands in the report."""
     found = event.diagnostic
     means = next((text for term, text in found.details if term == "means"), "") if found else ""
-    return f": {found.code}, {means}" if found and means else f": {event.text}" if event.text else ""
+    if found and (means or found.code != FAILED):
+        return f": {found.code}, {means or event.text}"
+    return f": {event.text}" if event.text else ""
 
 
 def last_line(text: str) -> str:

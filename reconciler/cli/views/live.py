@@ -15,14 +15,16 @@ from rich.live import Live as RichLive
 from rich.text import Text
 
 from reconciler.cli.screen import Screen
-from reconciler.cli.views.apply_text import event_line, last_line
+from reconciler.cli.views.apply_text import event_line, last_line, throttled
 from reconciler.cli.views.page import At, Page
 from reconciler.cli.views.words import clock, one_line, span_seconds, took
 from reconciler.engine.events import Event, Happening
 
 BAR = 6
 SILENT = 15  # seconds without a word from a host after which its line says for how long
-EVERY = 8.0  # seconds after which a log hears of a long action again: it is asked every 5 to 15 s, so that no two lines are further apart than that
+# Seconds after which a log hears again of what goes on: a long action is asked after every 5 to 15 s, so that no two lines are further apart than
+# that; a service that asks to wait, again and again for a moment, is no news.
+AGAIN = {Happening.PROGRESS: 8.0, Happening.THROTTLED: 60.0}
 WORDS = {Happening.REBOOTING: "is rebooting", Happening.WAITING: "waits for", Happening.CONVERGED: "as declared"}
 ENDS = (Happening.DONE, Happening.FAILED, Happening.RECORDED, Happening.STOPPED)
 
@@ -85,6 +87,8 @@ def _now(event: Event, state: HostState) -> str:
             return f"{what}: {event.action}, {took(event.seconds or 0)} so far{said}"
         case Happening.JOINED:
             return f"{what}: joined job {event.text}"
+        case Happening.THROTTLED:
+            return throttled(event)
         case Happening.LEASED:
             return state.text
     if event.what is Happening.STEP:
@@ -114,15 +118,16 @@ class Plain:
         self.board.take(event)
         line = event_line(event, verbose=self._verbose)
         if line is not None and not self._quiet and self._due(event):
-            self._told[event.host] = (event.at, last_line(event.text) if event.what is Happening.PROGRESS else "")
+            self._told[event.host] = (event.at, last_line(event.text) if event.what in AGAIN else "")
             self.note(line)
 
     def _due(self, event: Event) -> bool:
-        """A long action is told of when the host said something new, and at least every 15 s or so; everything else at once."""
-        if event.what is not Happening.PROGRESS or self._verbose:
+        """What goes on is told of when something about it is new, and now and then; everything else at once."""
+        every = AGAIN.get(event.what)
+        if every is None or self._verbose:
             return True
         told, said = self._told.get(event.host, (event.at, ""))
-        return last_line(event.text) != said or (event.at - told).total_seconds() >= EVERY
+        return last_line(event.text) != said or (event.at - told).total_seconds() >= every
 
     def note(self, text: str) -> None:
         self._screen.note(text)

@@ -16,6 +16,7 @@ NEXT = {
     "HST022": "put it right, then",
     "HST030": "mend the name or the address; then",
     "HST050": "wait for the other run, then",
+    "AZR429": "once Azure takes requests again",
 }
 
 

@@ -93,6 +93,11 @@ def stamp(when: datetime) -> str:
     return when.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def hour(when: datetime) -> str:
+    """A time of day for people, in their own zone: `09:02:17`."""
+    return f"{when.astimezone():%H:%M:%S}"
+
+
 def moment(when: datetime) -> str:
     """A moment for people, in their own zone: `Tue 1 Dec 09:02`."""
     local = when.astimezone()
