@@ -71,6 +71,8 @@ def test_what_is_no_template_is_said_with_its_place(written: Path, reconcile: Re
     (written / "bad.json").write_text('{"resources": [\n  {"name" 1}]}', encoding="utf-8")
     said = reconcile("import", "bad.json")
     assert (said.code, "line 2, column 11" in said.err) == (1, True)
+    (written / "bad.json").write_text('{"resources": [\n  {"name": "x"},\n]}', encoding="utf-8")
+    assert "line 2, column 16: nothing follows this comma before the closing ]" in " ".join(reconcile("import", "bad.json").err.split())
     (written / "other.json").write_text("[1, {}]", encoding="utf-8")
     assert "CLI080" in reconcile("import", "other.json").err
     assert "CLI083" in reconcile("export").err
@@ -93,3 +95,64 @@ def test_extensions_of_a_declared_machine_are_documents_of_its_host(written: Pat
         "spec": {"host": "hpc-01", "driver": "NvidiaGpuDriverWindows", "version": "1.10", "autoUpgradeMinorVersion": False},
     }
     assert said.out.startswith("# from list.json\n# nvidia: autoUpgradeMinorVersion is not written")
+
+
+NESTED = {
+    "languageVersion": "2.0",
+    "resources": {
+        "net": {"type": "Microsoft.Network/virtualNetworks", "name": "vnet"},
+        "drivers": {
+            "type": "Microsoft.Resources/deployments",
+            "name": "drivers",
+            "resourceGroup": "rg-gpu",
+            "properties": {
+                "expressionEvaluationOptions": {"scope": "inner"},
+                "parameters": {"vm": {"value": "gpu-01"}},
+                "template": {
+                    "parameters": {"vm": {"type": "string"}},
+                    "resources": [
+                        {
+                            "type": "Microsoft.Compute/virtualMachines/extensions",
+                            "name": "[format('{0}/{1}', parameters('vm'), 'script')]",
+                            "properties": {
+                                "publisher": "Microsoft.Compute",
+                                "type": "CustomScriptExtension",
+                                "typeHandlerVersion": "1.10",
+                                **dict.fromkeys(("autoUpgradeMinorVersion", "enableAutomaticUpgrade", "suppressFailures"), "[parameters('gone')]"),
+                                **dict.fromkeys(("settings", "protectedSettingsFromKeyVault", "provisionAfterExtensions"), "[parameters('gone')]"),
+                            },
+                        }
+                    ],
+                },
+            },
+        },
+        "monitoring": {
+            "type": "Microsoft.Resources/deployments",
+            "name": "monitoring",
+            "properties": {"templateLink": {"uri": "https://example.com/m.json?sig=x"}},
+        },
+    },
+}
+
+
+def test_what_was_passed_by_stands_at_the_top_and_every_gap_is_refused(written: Path, reconcile: Reconcile) -> None:
+    (written / "nested.json").write_text(json.dumps(NESTED), encoding="utf-8")
+    passed = [
+        "left out: Microsoft.Network/virtualNetworks vnet",
+        "deployment monitoring: its template is at https://example.com/m.json, which is not fetched: import that file too",
+    ]
+    told = json.loads(reconcile("import", "nested.json", "--output", "json").out)
+    assert told["notes"] == passed
+    assert told["text"].startswith("".join(f"# {line}\n" for line in ("from nested.json", *passed)))
+
+    (written / "specs" / "azure.yaml").write_text(told["text"], encoding="utf-8")
+    refused = reconcile("validate", "--output", "json")
+    messages = {each["message"] for each in json.loads(refused.out)["diagnostics"]}
+    gaps = ("autoUpgradeMinorVersion", "enableAutomaticUpgrade", "suppressFailures", "settings", "protectedSettingsFromKeyVault", "after")
+    assert [name for name in gaps if not any(f"AzureVmExtension.{name} " in message for message in messages)] == []
+
+
+def test_a_template_without_extensions_says_what_it_holds(written: Path, reconcile: Reconcile) -> None:
+    (written / "plain.json").write_text(json.dumps(NESTED | {"resources": {"m": NESTED["resources"]["monitoring"]}}), encoding="utf-8")  # type: ignore[index]
+    said = reconcile("import", "plain.json")
+    assert (said.code, "CLI080" in said.err, "import that file too" in " ".join(said.err.split())) == (1, True, True)

@@ -25,13 +25,16 @@ Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write i
 def command(session: Session, file: File, parameters: Parameters = None, out: Out = None) -> int:
     """An ARM template as manifests, with what could not be kept in comments."""
     found = extensions(_read(file), parameters_of(_read(parameters)) if parameters else {})
-    if not found:
-        raise Refused([error("CLI080", f"{file} holds no extension of a virtual machine or scale set", help="docs/azure.md shows the forms that are read")])
+    if not found.extensions:
+        passed = tuple(("there", note) for note in found.notes)
+        why = f"{file} holds no extension of a virtual machine or scale set"
+        raise Refused([error("CLI080", why, details=passed, help="docs/in-azure.md says which forms are read")])
     words = {(driver.publisher.casefold(), driver.type.casefold()): str(driver) for driver in Driver}
     text = yaml_text(found, file.name, words, _hosts(session))
-    asked = questions(found)
+    asked = questions(found.extensions)
     if session.json:
-        session.screen.json({"format": "reconcile/import/1", "exitCode": 0, "text": text, "extensions": _told(found), "questions": asked})
+        told = {"text": text, "extensions": _told(found.extensions), "notes": list(found.notes), "questions": asked}
+        session.screen.json({"format": "reconcile/import/1", "exitCode": 0, **told})
     elif out is None:
         session.screen.text(text)
     if out is not None:

@@ -8,19 +8,19 @@ from typing import Any
 
 import yaml
 
-from reconciler.manifests.importing.templates import Imported, Machine
+from reconciler.manifests.importing.templates import ASK, Found, Imported
+from reconciler.manifests.importing.walking import Machine
 
-ASK = "?"
 Drivers = Mapping[tuple[str, str], str]  # publisher and type in small letters → the shorthand for both
 
 
-def yaml_text(found: Sequence[Imported], source: str, drivers: Drivers, hosts: Mapping[str, str]) -> str:
+def yaml_text(found: Found, source: str, drivers: Drivers, hosts: Mapping[str, str]) -> str:
     """`hosts`: machine's name in small letters → the host that is declared for it; its extensions are written as documents of their own."""
     machines: dict[Machine, list[Imported]] = {}
-    for one in found:
+    for one in found.extensions:
         machines.setdefault(one.machine, []).append(one)
-    texts = [_document(machine, extensions, source, drivers, hosts.get(machine.name.casefold(), "")) for machine, extensions in machines.items()]
-    return "---\n".join(text for each in texts for text in each)
+    texts = [_document(machine, extensions, drivers, hosts.get(machine.name.casefold(), "")) for machine, extensions in machines.items()]
+    return _comments([f"from {source}", *found.notes]) + "---\n".join(text for each in texts for text in each)
 
 
 def questions(found: Iterable[Imported]) -> list[str]:
@@ -39,9 +39,9 @@ def questions(found: Iterable[Imported]) -> list[str]:
     return list(asked)
 
 
-def _document(machine: Machine, found: Sequence[Imported], source: str, drivers: Drivers, host: str) -> list[str]:
+def _document(machine: Machine, found: Sequence[Imported], drivers: Drivers, host: str) -> list[str]:
     resources = {f"AzureVmExtension/{one.name or ASK}": _fields(one, drivers) for one in found}
-    remarks = [f"from {source}", *(f"{one.name or ASK}: {note}" for one in found for note in one.notes)]
+    remarks = [f"{one.name or ASK}: {note}" for one in found for note in one.notes]
     if host:
         flat = [_flat(host, name, spec) for name, spec in resources.items()]
         return [_commented(remarks, flat[0]), *(_dumped(each) for each in flat[1:])]
@@ -70,7 +70,11 @@ def _fields(one: Imported, drivers: Drivers) -> dict[str, Any]:
 
 
 def _commented(remarks: Iterable[str], document: Mapping[str, Any]) -> str:
-    return "".join(f"# {line}\n" for remark in remarks for line in remark.splitlines()) + _dumped(document)
+    return _comments(remarks) + _dumped(document)
+
+
+def _comments(remarks: Iterable[str]) -> str:
+    return "".join(f"# {line}\n" for remark in remarks for line in remark.splitlines())
 
 
 def _dumped(document: Mapping[str, Any]) -> str:

@@ -1,37 +1,53 @@
 """The small part of ARM's template expressions that a name, a version or a setting is written with. Everything else is a question.
 
-Source: azure-extensions 6.2: literals, parameters, variables, concat, format, resourceId, toLower; `resourceGroup().location`.
+Source: azure-extensions 6.2: literals, parameters, variables, concat, format, resourceId, toLower; `resourceGroup().location`. To these come
+what loops are written with, by hand and by Bicep: copyIndex, range, length, createArray and an index in brackets. Names count without case.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 TOKEN = re.compile(r"\s*(?:'(?P<text>(?:[^']|'')*)'|(?P<number>-?\d+)|(?P<name>[A-Za-z_]\w*)|(?P<mark>[(),.\[\]]))")
 PLACEHOLDER = re.compile(r"<[^<>]+>")
+HOLE = re.compile(r"\{\{|\}\}|\{(\d+)\}|[{}]")
 DEEPEST = 32
+LARGEST = 24_576  # characters of an expression: ARM takes no more
+LONGEST = 800  # turns of a loop: ARM makes no more
 
 
 class Unknown(Exception):
     """The expression has no value here; the text says which part has none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
-    """The resource group's own: where the VM is, which Azure knows."""
+class Here(Unknown):
+    """The resource group's own location: where the VM is, which Azure alone knows."""
 
 
 @dataclass
 class Evaluator:
-    """`parameters`: values that are given, or defaults."""
+    """`parameters`: defaults, as they are written. `given`: values, which are no expressions any more, or why there is none.
+
+    `loops`: where each loop is, the innermost last.
+    """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
+    loops: Mapping[str, int] = field(default_factory=dict)
     _depth: int = 0
+
+    def __post_init__(self) -> None:
+        self.parameters, self.variables, self.given = (_folded(each) for each in (self.parameters, self.variables, self.given))
+
+    def looped(self, name: str, index: int) -> Evaluator:
+        """The same, in one turn of a loop."""
+        others = {other: at for other, at in self.loops.items() if other != name.casefold()}
+        return replace(self, loops=others | {name.casefold(): index})
 
     def value(self, written: Any) -> Any:
         """What was written, its expressions worked out, all the way down. Raises Unknown."""
@@ -46,6 +62,8 @@ class Evaluator:
         return self._evaluated(written[1:-1])
 
     def _evaluated(self, text: str) -> Any:
+        if len(text) > LARGEST:
+            raise Unknown(f"the expression is longer than the {LARGEST} characters that Azure takes")
         if found := PLACEHOLDER.search(text):
             raise Unknown(f"{found[0]} is a placeholder")
         self._depth += 1
@@ -57,18 +75,37 @@ class Evaluator:
             if reader.rest():
                 raise Unknown(f"{text!r} is no expression that is understood here")
             return value
+        except RecursionError:
+            raise Unknown("the expression is nested too deeply") from None
         finally:
             self._depth -= 1
 
     def parameter(self, name: str) -> Any:
-        if name not in self.parameters:
+        known = name.casefold()
+        if isinstance(said := self.given.get(known), Unknown):
+            raise said
+        if known in self.given:
+            return said
+        if known not in self.parameters:
             raise Unknown(f"the parameter {name} has no value")
-        return self.value(self.parameters[name])
+        return self.value(self.parameters[known])
 
     def variable(self, name: str) -> Any:
-        if name not in self.variables:
+        if name.casefold() not in self.variables:
             raise Unknown(f"there is no variable {name}")
-        return self.value(self.variables[name])
+        return self.value(self.variables[name.casefold()])
+
+    def index(self, *said: Any) -> int:
+        """`copyIndex(loop, offset)`, both of which may be left out."""
+        names, offset = [one for one in said if isinstance(one, str)], sum(one for one in said if isinstance(one, int))
+        at = self.loops.get(names[0].casefold()) if names else next(reversed([*self.loops.values()]), None)
+        if at is None:
+            raise Unknown("copyIndex() is in no loop that is worked out")
+        return at + offset
+
+
+def _folded(named: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.casefold(): value for name, value in named.items()}
 
 
 @dataclass
@@ -100,9 +137,8 @@ class _Reader:
             arguments.append(self.expression())
             if not self._taken(",") and not self.rest().startswith(")"):
                 raise Unknown(f"{self.text!r} does not end")
-        if name.casefold() == "resourcegroup" and self.rest().casefold() == ".location":
-            self.at = len(self.text)
-            return Location()
+        if name.casefold() == "resourcegroup" and self.rest().casefold().startswith(".location"):
+            raise Here("where the resource group is, Azure knows")
         function = FUNCTIONS.get(name.casefold())
         if function is None:
             raise Unknown(f"{name}() is not worked out here")
@@ -113,12 +149,15 @@ class _Reader:
         return self._property(value)
 
     def _property(self, value: Any) -> Any:
-        while self._taken("."):
-            name = self._next()["name"]
-            if not isinstance(value, Mapping) or name not in value:
-                raise Unknown(f"there is no property {name}")
-            value = value[name]
-        return value
+        while True:
+            if self._taken("."):
+                value = _member(value, self._next()["name"])
+            elif self._taken("["):
+                value = _member(value, self.expression())
+                if not self._taken("]"):
+                    raise Unknown(f"{self.text!r} does not end")
+            else:
+                return value
 
     def _next(self) -> Mapping[str, Any]:
         found = TOKEN.match(self.text, self.at)
@@ -134,9 +173,32 @@ class _Reader:
         return True
 
 
+def _member(value: Any, name: Any) -> Any:
+    """A property, or an entry of a list. Azure takes a property's name without case."""
+    if isinstance(value, Mapping) and isinstance(name, str) and name.casefold() in (held := _folded(value)):
+        return held[name.casefold()]
+    if isinstance(value, list) and isinstance(name, int) and 0 <= name < len(value):
+        return value[name]
+    raise Unknown(f"there is no {'entry' if isinstance(name, int) else 'property'} {name}")
+
+
 def _format(_: Evaluator, arguments: list[Any]) -> str:
+    """`{0}` alone: what says how a number is to look (`{0:D2}`) is not worked out, and would be a wrong name if it were passed by."""
     pattern, *values = arguments
-    return re.sub(r"\{(\d+)\}", lambda hole: _text(values[int(hole[1])]), pattern)
+
+    def filled(hole: re.Match[str]) -> str:
+        if hole[1] is None and len(hole[0]) < 2:
+            raise Unknown(f"the format {pattern!r} is not worked out here")
+        return _text(values[int(hole[1])]) if hole[1] else hole[0][0]
+
+    return HOLE.sub(filled, pattern)
+
+
+def _range(_: Evaluator, arguments: list[Any]) -> list[int]:
+    first, count = arguments
+    if not 0 <= count <= LONGEST:
+        raise ValueError
+    return list(range(first, first + count))
 
 
 def _resource_id(_: Evaluator, arguments: list[Any]) -> str:
@@ -162,5 +224,9 @@ FUNCTIONS: Mapping[str, Callable[[Evaluator, list[Any]], Any]] = MappingProxyTyp
         "format": _format,
         "resourceid": _resource_id,
         "tolower": lambda _, arguments: arguments[0].lower(),
+        "copyindex": lambda evaluator, arguments: evaluator.index(*arguments),
+        "createarray": lambda _, arguments: arguments,
+        "length": lambda _, arguments: len(arguments[0]),
+        "range": _range,
     }
 )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from pathlib import Path
 from typing import Any
 
 LARGEST = 8 * 2**20  # bytes: ARM itself takes templates of 4 MB
-COMMENT = re.compile(r'("(?:\\.|[^"\\\n])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
+DEEPEST = 100  # brackets within brackets
+COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
+BRACKETS = re.compile(r'"(?:\\.|[^"\\])*"|([\[{])|[\]}]', re.DOTALL)
 
 
 class Unreadable(Exception):
@@ -24,17 +27,37 @@ def read_json(path: Path) -> Any:
     try:
         if path.stat().st_size > LARGEST:
             raise Unreadable(f"it is larger than {LARGEST >> 20} MiB")
-        text = path.read_text(encoding="utf-8-sig")
+        held = path.read_bytes()
+        text = held.decode("utf-16" if held.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")  # the former is what > of Windows PowerShell writes
     except OSError as why:
         raise Unreadable(f"it cannot be read: {why.strerror or why}") from None
     except UnicodeDecodeError:
         raise Unreadable("it is not UTF-8") from None
+    text = COMMENT.sub(_blank, text)
+    _not_too_deep(text)
     try:
-        return json.loads(COMMENT.sub(_blank, text), parse_constant=_refuse)
+        return json.loads(text, parse_constant=_refuse, strict=False)  # az takes text of several lines
     except json.JSONDecodeError as why:
-        raise Unreadable(why.msg, why.lineno, why.colno) from None
-    except (ValueError, RecursionError) as why:
-        raise Unreadable(str(why) or "it is nested too deeply") from None
+        raise _unreadable(text, why) from None
+    except ValueError as why:
+        raise Unreadable(str(why)) from None
+
+
+def _unreadable(text: str, why: json.JSONDecodeError) -> Unreadable:
+    """A comma too many is told where it is: the parser speaks of what follows it."""
+    before = text[: why.pos].rstrip()
+    if before.endswith(",") and text[why.pos : why.pos + 1] in ("}", "]"):
+        why = json.JSONDecodeError(f"nothing follows this comma before the closing {text[why.pos]}", text, len(before) - 1)
+    return Unreadable(why.msg, why.lineno, why.colno)
+
+
+def _not_too_deep(text: str) -> None:
+    depth = 0
+    for found in BRACKETS.finditer(text):
+        depth += 1 if found[1] else -1 if found[0] in "]}" else 0
+        if depth > DEEPEST:
+            line = text.count("\n", 0, found.start()) + 1
+            raise Unreadable("it is nested too deeply", line, found.start() - text.rfind("\n", 0, found.start()))
 
 
 def parameters_of(document: Any) -> dict[str, Any]:

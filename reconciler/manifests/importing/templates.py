@@ -1,23 +1,23 @@
 """Extensions of virtual machines and scale sets, out of whatever JSON of Azure's holds them; each with what could not be kept.
 
-Forms (azure-extensions 6.2): a template, its resources as a list or a map, nested in their machine or beside it; a scale set's child or
-model; an answer of Azure's, one or a list; a bare resource out of a page. Pure; nothing is invented: what is not said is a question.
+Forms (azure-extensions 6.2): a template, its resources as a list or a map, nested in their machine or beside it, in loops and in nested
+deployments; a scale set's child or model; an answer of Azure's or what az prints of it, one or a list; a bare resource out of a page.
+Where they are is `walking`'s, what an expression is worth is `evaluation`'s. Pure; nothing is invented: what is not said is a question.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from reconciler.manifests.importing.evaluation import PLACEHOLDER, Evaluator, Location, Unknown
+from reconciler.manifests.importing.evaluation import PLACEHOLDER, Here, Unknown
+from reconciler.manifests.importing.walking import IDENTITY, Machine, Place, Walk, Written, summary
 
-VM, SET = "virtualmachines", "virtualmachinescalesets"
 PARENT = re.compile(r"(?:Microsoft\.Compute/)?(virtualMachines|virtualMachineScaleSets)/([^/'\]]+)", re.IGNORECASE)
-IDENTITY = re.compile(
-    r"/?subscriptions/([^/]+)/resourceGroups/([^/]+)/providers/Microsoft\.Compute/(virtualMachines|virtualMachineScaleSets)/([^/]+)", re.IGNORECASE
-)
+ASK = "?"  # what validate refuses, whatever the field
+SETS = "virtualmachinescalesets"
 SIBLING = re.compile(r"/extensions/([^/]+)$", re.IGNORECASE)
 TAG = re.compile(r"[A-Za-z0-9._-]{1,64}")
 OURS = re.compile(r":\d{1,6}(:[0-9a-f]{16})?$")  # what this product adds to it
@@ -36,16 +36,10 @@ KNOWN = {
     "provisioningState",  # what Azure adds in its answers
     "instanceView",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """Where an extension belongs. Empty: not said. `scale_set`: of a set, not of a VM."""
-
-    name: str = ""
-    scale_set: bool = False
-    subscription: str = ""
-    group: str = ""
+AROUND = {  # of the resource itself: what is used here, and what says nothing of the extension
+    *("id", "name", "type", "properties", "location", "tags", "dependsOn", "condition", "copy", "apiVersion", "existing"),
+    *("resourceGroup", "etag", "systemData", "typePropertiesType", "virtualMachineExtensionType"),  # in answers, and in what az prints
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,77 +53,66 @@ class Imported:
     questions: tuple[str, ...] = ()
 
 
-def extensions(document: Any, parameters: Mapping[str, Any] | None = None) -> list[Imported]:
-    """`parameters`: values by name, over the template's defaults. Raises nothing for odd content: what is no extension is passed by."""
-    found = Evaluator()
-    if isinstance(document, Mapping):
-        declared = document.get("parameters")
-        defaults = {name: said["defaultValue"] for name, said in _maps(declared) if "defaultValue" in said}
-        variables = document.get("variables")
-        found = Evaluator({**defaults, **(parameters or {})}, variables if isinstance(variables, Mapping) else {})
-    return [_Reading(found, raw, parent).imported() for raw, parent in _found(document, Machine(), found)]
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`notes`: what of the document is kept nowhere."""
+
+    extensions: tuple[Imported, ...]
+    notes: tuple[str, ...] = ()
 
 
-def _maps(value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    if isinstance(value, Mapping):
-        yield from ((str(name), item) for name, item in value.items() if isinstance(item, Mapping))
-
-
-def _found(node: Any, parent: Machine, evaluator: Evaluator) -> Iterator[tuple[Mapping[str, Any], Machine]]:
-    """Every extension as it is written, with the machine that encloses it."""
-    if isinstance(node, list):
-        for item in node:
-            yield from _found(item, parent, evaluator)
-    if not isinstance(node, Mapping):
-        return
-    kind = str(node.get("type", "")).casefold()
-    properties = node.get("properties")
-    if kind.endswith("/extensions") or kind == "extensions" or (isinstance(properties, Mapping) and "publisher" in properties and "type" in properties):
-        yield node, Machine(parent.name, parent.scale_set or SET in kind, parent.subscription, parent.group)
-        return
-    inside = _machine(node, kind, evaluator) or parent
-    resources = node.get("resources")
-    yield from _found(list(resources.values()) if isinstance(resources, Mapping) else resources, inside, evaluator)
-    yield from _found(node.get("value"), inside, evaluator)
-    for holder in (node, properties, _in(properties, "virtualMachineProfile")):
-        yield from _found(_in(_in(holder, "extensionProfile"), "extensions"), Machine(inside.name, True, inside.subscription, inside.group), evaluator)
+def extensions(document: Any, parameters: Mapping[str, Any] | None = None) -> Found:
+    """`parameters`: values by name, over the template's defaults. Raises nothing for odd content."""
+    walk = Walk()
+    walk.document(document, parameters or {})
+    return Found(tuple(_Reading(written).imported() for written in walk.found), tuple(summary(walk)))
 
 
 def _in(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, Mapping) else None
 
 
-def _machine(node: Mapping[str, Any], kind: str, evaluator: Evaluator) -> Machine | None:
-    if not kind.endswith((VM, SET)):
-        return None
-    identity = IDENTITY.match(str(node.get("id", "")))
-    try:
-        name = str(evaluator.value(node.get("name", "")))
-    except Unknown:
-        name = ""
-    return Machine(name, kind.endswith(SET), identity[1] if identity else "", identity[2] if identity else "")
+def _said(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties: in a map of their own, or, as az prints them, beside the name. What is null is not said."""
+    properties = raw.get("properties")
+    if not isinstance(properties, Mapping):
+        properties = {name: value for name, value in raw.items() if name not in AROUND}
+        properties["type"] = raw.get("typePropertiesType") or raw.get("virtualMachineExtensionType")
+    return {name: value for name, value in properties.items() if value is not None}
 
 
 @dataclass
 class _Reading:
-    evaluator: Evaluator
-    raw: Mapping[str, Any]
-    parent: Machine
+    written: Written
     notes: list[str] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
 
+    @property
+    def raw(self) -> Mapping[str, Any]:
+        return self.written.raw
+
+    @property
+    def place(self) -> Place:
+        return self.written.place
+
     def imported(self) -> Imported:
         name, machine = self._named()
-        properties = self.raw.get("properties")
-        said = dict(properties) if isinstance(properties, Mapping) else {}
-        fields = {**self._handler(said), **self._upgrades(said), **self._settings(said), **self._rest(said)}
+        said = _said(self.raw)
+        fields = {**self._handler(said), **self._upgrades(said), **self._settings(said), **self._rest(said, machine)}
         for unknown in sorted(said.keys() - KNOWN):
             self.notes.append(f"{unknown} is no property that is known here: left out")
-        for word, why in (("condition", "it is taken as true"), ("copy", "one is made, not a number of them")):
-            if word in self.raw:
-                self.notes.append(f"{word} is not worked out: {why}")
+        self._beside()
         self._location()
-        return Imported(name, machine, fields, tuple(self.notes), tuple(self.questions))
+        return Imported(name, machine, fields, (*self.notes, *self.place.notes), tuple(self.questions))
+
+    def _beside(self) -> None:
+        """What the resource itself says and a spec has no word for. Azure's answers say what is empty too."""
+        tags = self.raw.get("tags")
+        if isinstance(tags, Mapping) and (theirs := [str(name) for name in tags if not str(name).startswith("reconciler.")]):
+            self.notes.append(f"tags are left out: {', '.join(theirs)}; those that are on the extension in Azure stay there")
+        if isinstance(self.raw.get("properties"), Mapping):
+            others = sorted(name for name, value in self.raw.items() if value and name not in AROUND)
+            self.notes += [f"{name} is left out: a spec has no word for it" for name in others]
 
     # --- where it belongs
 
@@ -139,35 +122,45 @@ class _Reading:
         name = self._text(self.raw.get("name", ""), "name", "what is the extension's name in Azure?")
         before, _, own = name.rpartition("/")
         if identity is not None:
-            return own or name, Machine(identity[4], identity[3].casefold() == SET, identity[1], identity[2])
+            return own or name, Machine(identity[4], identity[3].casefold() == SETS, identity[1], identity[2])
         if before:
-            return own, Machine(before, self.parent.scale_set, self.parent.subscription, self.parent.group)
-        if self.parent.name:
-            return own, self.parent
-        return own, self._depended() or self.parent
+            return own, replace(self.place.machine, name=before)
+        if self.place.machine.name:
+            return own, self.place.machine
+        return own, self._depended() or self.place.machine
 
     def _depended(self) -> Machine | None:
-        for said in self.raw.get("dependsOn") or ():
-            try:
-                found = PARENT.search(str(self.evaluator.value(said)))
-            except Unknown as why:
-                if PARENT.search(str(said)) or "virtualMachine" in str(said):
-                    self.notes.append(f"the machine is not named: {why}")
-                continue
-            if found and not PLACEHOLDER.fullmatch(found[2]):
-                return Machine(found[2], found[1].casefold() == SET)
+        for _, path in self._dependencies():
+            if isinstance(path, Unknown):
+                if "virtualMachine" in str(self.raw.get("dependsOn")):
+                    self.notes.append(f"the machine is not named: {path}")
+            elif (found := PARENT.search(path)) and not PLACEHOLDER.fullmatch(found[2]):
+                return replace(self.place.machine, name=found[2], scale_set=found[1].casefold() == SETS)
         return None
+
+    def _dependencies(self) -> Iterator[tuple[str, str | Unknown]]:
+        """As written, and as a type/name path; what is named by symbol or by name alone is looked up."""
+        said = self.raw.get("dependsOn")
+        for one in said if isinstance(said, list) else ():
+            try:
+                value = str(self.place.evaluator.value(one))
+            except Unknown as why:
+                yield str(one), why
+            else:
+                yield value, self.place.named.get(value.casefold(), value)
 
     def _location(self) -> None:
         said = self.raw.get("location")
         try:
-            value = self.evaluator.value(said)
+            value = self.place.evaluator.value(said)
+        except Here:
+            return
         except Unknown as why:
             self.notes.append(f"location is left to the VM: {why}")
             return
         if isinstance(value, str) and PLACEHOLDER.search(value):
             self.notes.append(f"location is left to the VM: {value} is a placeholder")
-        elif isinstance(value, str) and not isinstance(value, Location):
+        elif isinstance(value, str):
             self.notes.append(f"location {value} is left out: an extension is where its VM is")
 
     # --- what it is
@@ -191,13 +184,12 @@ class _Reading:
         return found[1] if found else text
 
     def _upgrades(self, said: Mapping[str, Any]) -> dict[str, Any]:
-        fields = {"autoUpgradeMinorVersion": self._flag(said, "autoUpgradeMinorVersion")}
+        fields: dict[str, Any] = {"autoUpgradeMinorVersion": self._flag(said, "autoUpgradeMinorVersion")}
         if said.get("autoUpgradeMinorVersion") is None:
             self.notes.append("autoUpgradeMinorVersion is not written: false, as Azure takes it")
-        if self._flag(said, "enableAutomaticUpgrade"):
-            fields["enableAutomaticUpgrade"] = True
-        if self._flag(said, "suppressFailures"):
-            fields["suppressFailures"] = True
+        for name in ("enableAutomaticUpgrade", "suppressFailures"):
+            if value := self._flag(said, name):
+                fields[name] = value
         return fields
 
     def _settings(self, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -210,7 +202,9 @@ class _Reading:
         vault = self._value(said.get("protectedSettingsFromKeyVault"), "protectedSettingsFromKeyVault")
         if isinstance(vault, Mapping):
             source = vault.get("sourceVault")
-            fields["protectedSettingsFromKeyVault"] = {"secretUrl": vault.get("secretUrl", ""), "sourceVault": _in(source, "id") or source or ""}
+            fields["protectedSettingsFromKeyVault"] = {"secretUrl": vault.get("secretUrl", ASK), "sourceVault": _in(source, "id") or source or ASK}
+        elif vault == ASK:
+            fields["protectedSettingsFromKeyVault"] = vault
         return fields
 
     def _secrets(self, said: Any) -> Any:
@@ -221,39 +215,49 @@ class _Reading:
             return {"env": "PROTECTED_SETTINGS"}
         return {name: {"env": re.sub(r"[^A-Z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", str(name)).upper())} for name in names}
 
-    def _rest(self, said: Mapping[str, Any]) -> dict[str, Any]:
+    def _rest(self, said: Mapping[str, Any], machine: Machine) -> dict[str, Any]:
         fields: dict[str, Any] = {}
         tag = said.get("forceUpdateTag")
-        if isinstance(tag, str) and (plain := OURS.sub("", tag)) and TAG.fullmatch(plain):
+        try:
+            tag = self.place.evaluator.value(tag)
+        except Unknown as why:
+            self.notes.append(f"forceUpdateTag is left out: {why}")
+            tag = None
+        plain = OURS.sub("", tag) if isinstance(tag, str) else ""
+        if TAG.fullmatch(plain):
             fields["rerun"] = plain
-        elif tag:
+        elif plain or (tag and not isinstance(tag, str)):
             self.notes.append("forceUpdateTag cannot be kept as it is: rerun takes 1 to 64 letters, digits and . _ -")
         after = self._value(said.get("provisionAfterExtensions"), "provisionAfterExtensions")
         before = [str(item) for item in after] if isinstance(after, list) else []
-        before += [name for name in self._siblings() if name not in before]
-        return fields | ({"after": before} if before else {})
+        before += [name for name in self._siblings(machine) if name not in before]
+        return fields | ({"after": ASK} if after == ASK else {"after": before} if before else {})
 
-    def _siblings(self) -> Iterator[str]:
-        """Extensions of the same machine that it depends on."""
-        for said in self.raw.get("dependsOn") or ():
-            try:
-                found = SIBLING.search(str(self.evaluator.value(said)))
-            except Unknown:
-                continue  # `_depended` has said so
-            if found:
-                yield found[1]
+    def _siblings(self, machine: Machine) -> Iterator[str]:
+        """Extensions of the same machine that it depends on. The machine itself goes without saying; of the rest there is a note."""
+        for written, path in self._dependencies():
+            if isinstance(path, Unknown):
+                if machine.name:  # else `_depended` has said so
+                    self.notes.append(f"dependsOn {written} is left out: {path}")
+                continue
+            of, extension = PARENT.search(path), SIBLING.search(path)
+            same = (of[2] if of else path).casefold() == machine.name.casefold()
+            if extension and same:
+                yield extension[1]
+            elif extension or not (same or PLACEHOLDER.search(path)):
+                self.notes.append(f"dependsOn {path} is left out: after names extensions of the same machine alone")
 
     # --- values
 
-    def _flag(self, said: Mapping[str, Any], name: str) -> bool:
+    def _flag(self, said: Mapping[str, Any], name: str) -> bool | str:
         value = self._value(said.get(name), name)
         if isinstance(value, str) and value.casefold() in ("true", "false"):
             return value.casefold() == "true"
-        return value is True
+        return ASK if value == ASK else value is True
 
     def _text(self, written: Any, name: str, question: str) -> str:
         try:
-            value = self.evaluator.value(written)
+            value = self.place.evaluator.value(written)
         except Unknown as why:
             self.notes.append(f"{name}: {why}")
             value = ""
@@ -267,9 +271,16 @@ class _Reading:
         return value
 
     def _value(self, written: Any, name: str) -> Any:
+        """What it is worth; where a part of it has no value, that part is named, and the whole is asked for."""
+        part, found = name, {}
         try:
-            return self.evaluator.value(written)
+            if not isinstance(written, Mapping):
+                return self.place.evaluator.value(written)
+            for key, item in written.items():
+                part = f"{name}.{key}"
+                found[key] = self.place.evaluator.value(item)
         except Unknown as why:
-            self.notes.append(f"{name} is left out: {why}")
+            self.notes.append(f"{part}: {why}")
             self.questions.append(f"what is {name}?")
-            return None
+            return ASK
+        return found
