@@ -21,7 +21,8 @@ class Desired:
     """What one host should be, and what may be done about it.
 
     `chosen` None: every resource. `whole`: the whole fleet was loaded and asked for, so pruning is possible.
-    `secrets`: id → WRITE_ONLY field → same | differs | unavailable; `hashes`: id → field → scrypt for the record;
+    `secrets`: id → WRITE_ONLY field → same | differs | unavailable (none on record), or why its value could not be had;
+    `hashes`: id → field → scrypt for the record;
     `missing`: id → why a secret of it cannot be had (a step that would send it is blocked).
     `settled`: the verdict of rules that needed no look at the host.
     """

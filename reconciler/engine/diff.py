@@ -50,7 +50,7 @@ def everything(resource: Resource, record: Record | None) -> Changes[Any]:
 
 
 def compare(resource: Resource, present: Present[Any], record: Record | None, secrets: Mapping[str, str]) -> Difference:
-    """What differs between a resource and what is there. `secrets`: WRITE_ONLY field → same | differs | unavailable."""
+    """What differs between a resource and what is there. `secrets`: WRITE_ONLY field → the verdict that `Desired.secrets` holds."""
     of = shape(type(resource.spec))
     found = _Found(resource, present, record)
     ignored = resource.common.lifecycle.ignore_changes
@@ -102,7 +102,9 @@ class _Found:
         if verdict == DIFFERS:
             self.items.append(Change(mark.name, None, getattr(self.resource.spec, mark.name), Cause.CHANGE, secret=True))
         elif verdict == UNAVAILABLE:
-            self.unverified[mark.name] = "cannot be read back, and there is nothing on record to compare with"
+            self.unverified[mark.name] = "it cannot be read back, and there is nothing on record to compare with"
+        elif verdict != SAME:
+            self.unverified[mark.name] = verdict
 
     def _keyed(self, mark: FieldMarks, want: Mapping[str, Any], have: tuple[Any, ...]) -> None:
         """Entries meet by their identity; those of others stay, unless `exclusive`."""

@@ -116,6 +116,7 @@ async def with_secrets(desired: Desired, view: HostView, env: Environment) -> De
                 value = await _value_of(written, env)
             except SecretUnavailable as unavailable:
                 missing[resource.id] = str(unavailable)
+                verdicts.setdefault(resource.id, {})[mark.name] = f"its value could not be had here: {unavailable}"
                 continue
             made = fingerprint(value, salt(_machine(desired, view.facts, resource), desired.fleet.name, resource.id, mark.name))
             before = _print_of(view, resource, mark.name)

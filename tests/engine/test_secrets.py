@@ -11,6 +11,7 @@ import pytest
 
 from reconciler.core.calls import Secret
 from reconciler.core.errors import SecretUnavailable
+from reconciler.emulator import lease
 from reconciler.emulator.controller import Exchange, Killed, Point
 from reconciler.engine.events import Happening
 from reconciler.secrets import Vault
@@ -72,6 +73,22 @@ async def test_killed_while_a_changed_value_is_given_it_is_given_exactly_once(he
     assert died
     assert (await here.apply()).exit_code == 0
     assert (symbols(await here.plan()), given(here)) == ([], 2)
+
+
+async def test_a_value_that_is_not_compared_says_whether_it_or_the_record_is_missing(here: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def why() -> str:
+        here.secrets = Vault()  # another command
+        step = next(step for step in (await here.plan()).steps() if step.id.kind == "EflowProvisioning")
+        return step.unverified.get("symmKey", "")
+
+    assert await why() == ""
+    monkeypatch.delenv(NAME)
+    assert await why() == f"its value could not be had here: env {NAME}: the environment variable is not set"
+    monkeypatch.setenv(NAME, KEY)
+    machine = here.estate.machines["edge-01"]
+    for entry in list(lease.store(machine, "fleets\\edge")):
+        machine.registry.drop(f"{lease.STORE}\\fleets\\edge", entry)
+    assert await why() == "it cannot be read back, and there is nothing on record to compare with"
 
 
 async def test_a_value_that_cannot_be_had_now_leaves_what_is_on_record(here: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
