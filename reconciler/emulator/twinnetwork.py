@@ -31,11 +31,16 @@ def _adapters(machine: Machine, said: Said) -> None:
     for asked in said.plain("Get-NetAdapter"):
         for row in asked.rows():
             found.setdefault(str(row["Name"]), {}).update((name, given(row, name)) for name in row)
+    remote = {str(row["Name"]): bool(given(row, "Enabled")) for row in said.listed("Get-NetAdapterRdma") or ()}
+    for name in remote:
+        found.setdefault(name, {})
     if not found:
         said.assume("no answer lists its network adapters: it has none")
     machine.next_index = max((int(row.get("InterfaceIndex") or 0) for row in found.values()), default=machine.next_index)
     for number, (name, seen) in enumerate(found.items()):
         machine.adapters.append(_adapter(machine, name, seen, number))
+        if name in remote:
+            machine.adapters[-1].rdma, machine.adapters[-1].status = True, "Up" if remote[name] else "Disconnected"
 
 
 def _adapter(machine: Machine, name: str, row: dict[str, Any], number: int) -> Adapter:
