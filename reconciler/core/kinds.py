@@ -209,6 +209,7 @@ class Kind(Generic[S, T]):
     tag: Callable[[T, Mapping[str, str]], AnyCall] | None = None  # writes all tags and nothing else, where the record lies on the resource
     restart: Callable[[S], bool] = always  # whether what takes effect after a restart may have one
     explain: Callable[[CallError], Meaning | None] = unknown
+    tells: Callable[[Sequence[Answer], Facts], Facts] | None = None  # what its answers say of the host, which an absent resource has no state for
     half_made: str = ""  # of a kind whose absence may be that it is not made wholly: what then is so on the host, in words
 
     @property

@@ -46,8 +46,7 @@ def _vm(estate: Estate, snapshot: Snapshot, body: Json, where: dict[str, str]) -
     vm = building.vm(estate, str(body["id"]).rpartition("/")[2], size=properties["hardwareProfile"]["vmSize"], machine=machine, os=os, **where)
     vm.id, vm.vm_id, vm.tags = str(body["id"]), properties["vmId"], dict(body.get("tags") or {})
     vm.security = str(_in(properties, "securityProfile", "securityType") or "")
-    image = dict(_in(properties, "storageProfile", "imageReference") or {})
-    vm.image, vm.offer = str(image.pop("version", "")), {name: str(value) for name, value in image.items()}
+    vm.offer, vm.image = _image(properties)
     view = properties.get("instanceView") or {}
     vm.os_name, vm.os_version = str(view.get("osName") or vm.os_name), str(view.get("osVersion") or vm.os_version)
     vm.computer_name = str(_in(properties, "osProfile", "computerName") or vm.computer_name)
@@ -65,7 +64,8 @@ def _set(estate: Estate, snapshot: Snapshot, body: Json, where: dict[str, str]) 
     held.unique_id = str(properties.get("uniqueId") or held.unique_id)
     held.single_placement_group = bool(properties.get("singlePlacementGroup"))
     held.rolling = dict(_in(properties, "upgradePolicy", "rollingUpgradePolicy") or {})
-    held.image = str(_in(properties, "virtualMachineProfile", "storageProfile", "imageReference", "version") or held.image)
+    held.offer, image = _image(properties.get("virtualMachineProfile") or {})
+    held.image = image or held.image
     for row in _rows(snapshot, "VirtualMachineScaleSetExtensions_List"):
         held.extensions[row["name"].lower()] = _extension(estate, row, "")
     held.version = 2
@@ -77,10 +77,19 @@ def _instance(estate: Estate, owner: ScaleSet, row: Json) -> None:
     properties = row["properties"]
     vm = Vm(str(row["id"]), owner.location, owner.size, str(properties["vmId"]), scale_set=owner.id, instance=str(row["instanceId"]))
     vm.applied = owner.version if properties.get("latestModelApplied") else 1
-    vm.image, vm.computer_name = owner.image, str(_in(properties, "osProfile", "computerName") or "")
+    vm.offer, image = _image(properties)
+    vm.image = image or owner.image
+    vm.computer_name = str(_in(properties, "osProfile", "computerName") or "")
     for extension in row.get("resources") or ():
         vm.extensions[extension["name"].lower()] = _extension(estate, extension, "")
     estate.azure.vms[vm.id.lower()] = vm
+
+
+def _image(properties: Json) -> tuple[dict[str, str], str]:
+    """Of a VM or of a set's model: whose image, and which version of it."""
+    image = dict(_in(properties, "storageProfile", "imageReference") or {})
+    version = str(image.pop("version", ""))
+    return {name: str(value) for name, value in image.items()}, version
 
 
 def _extension(estate: Estate, row: Json, location: str) -> Extension:

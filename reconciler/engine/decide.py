@@ -266,7 +266,7 @@ class _Drafts:
         seen = self._tainted(resource, seen, record, found.changes)
         pending = seen.reboot if seen.reboot and kind.restart(resource.spec) else ""
         if found.unverified or record is None or pending:
-            base = replace(base, unverified=found.unverified, foreign=record is None, pending_restart=pending)
+            base = replace(base, unverified=found.unverified, foreign=record is None and not seen.recordless, pending_restart=pending)
         if record is not None and self._former(resource, kind, record) is not None:
             why = f"it is {record.key} on record, and {resource.key} is there already and is not ours"
             return replace(base, verb=Verb.REPLACE, changes=found.changes.items, blocked=Block("PLN033", why, "take one of them away by hand"))

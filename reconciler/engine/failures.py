@@ -48,7 +48,7 @@ def _account(session: Session, step: Step) -> list[tuple[str, str]]:
     looked = session.view.kinds.get(step.id.kind)
     present = None if looked is None or isinstance(looked, Unseen) else looked.get(step.key)
     told = getattr(present.state, "account", "") if present is not None else ""
-    return [("stands", told)] if told else []
+    return [("so far", told)] if told else []
 
 
 def _meaning(session: Session, step: Step, failed: StepFailed) -> Meaning | None:

@@ -147,6 +147,9 @@ def _leave(desired: Desired, step: Step) -> Block | None:
         return Block(code, f"it takes along what somebody else changed, and loses {', '.join(step.loses)}", f"--replace {step.id}")
     if step.verb is not Verb.REPLACE or given:
         return None
+    azure = desired.host.azure
+    if azure is not None and azure.scale_set and desired.registry[step.id.kind].plane is Plane.ARM:
+        return Block("PLN023", "a scale set keeps no record: it may be somebody else's, and a replace takes it away", f"--replace {step.id}")
     if step.foreign:
         return Block("PLN023", "it is not ours yet: others made it, and a replace takes it from them", f"--replace {step.id}")
     if step.loses:

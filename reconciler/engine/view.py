@@ -194,6 +194,7 @@ async def refresh(
     return replace(
         view,
         at=part.at,
+        hello=part.hello,
         records=part.records,
         kinds={**view.kinds, **part.kinds},
         capabilities={**view.capabilities, **part.capabilities},
@@ -225,6 +226,10 @@ def _view(
     kinds: dict[str, Looked] = {
         name: dark.get(registry[name].plane) or _parse(registry[name], asks, of(asks), capabilities, hello.facts) for name, asks in asked.kinds.items()
     }
+    for name, asks in asked.kinds.items():
+        tells = registry[name].tells
+        if tells is not None and not isinstance(kinds[name], Unseen):
+            hello = replace(hello, facts=tells(of(asks), hello.facts))
     said = tuple((call, answers[key]) for key, call in calls.items() if not _dark(answers[key]))
     return HostView(host, at, hello, _with_tagged(host, records, kinds, registry), kinds, capabilities, answers, said, dark)
 

@@ -80,20 +80,21 @@ class Moving(HandlerVersion):
 class Reached(str):
     """How far a scale set's model has come. Equal to what a spec asks of the instances: `all`, `none`, or some by id. Printed as it is told.
 
-    `behind`: not at the model yet; `others` of these have our extension as it should be, so that somebody changed something else.
+    `behind`: not at the model yet, of which `untouched` have no such extension; `pending`: for these, somebody else's change waits too.
     """
 
     done: tuple[str, ...]
     behind: tuple[str, ...]
     failed: Mapping[str, str]
-    others: tuple[str, ...]
+    pending: tuple[str, ...]
 
     @classmethod
-    def of(cls, done: Sequence[str], behind: Sequence[str], failed: Mapping[str, str], others: Sequence[str]) -> Reached:
+    def of(cls, done: Sequence[str], behind: Sequence[str], failed: Mapping[str, str], pending: Sequence[str] = (), untouched: int = 0) -> Reached:
         whole = len(done) + len(behind) + len(failed)
-        told = [f"{len(done)} of {whole} instances", *([f"{len(behind)} untouched"] if behind else []), *(f"{id}: {why}" for id, why in failed.items())]
-        made = cls("; ".join(told))
-        made.done, made.behind, made.failed, made.others = tuple(done), tuple(behind), dict(failed), tuple(others)
+        counts = ((len(done), f"of {whole} as declared"), (len(behind) - untouched, "behind the model"), (untouched, "untouched"))
+        told = ", ".join(f"{count} {what}" for count, what in counts if count or what.endswith("declared"))
+        made = cls("; ".join([told, *(f"instance {id}: {why}" for id, why in failed.items())]))
+        made.done, made.behind, made.failed, made.pending = tuple(done), tuple(behind), dict(failed), tuple(pending)
         return made
 
     @property
@@ -115,7 +116,7 @@ class Reached(str):
         return hash(Reached)  # it equals several
 
 
-ONE_VM = Reached.of((), (), {}, ())
+ONE_VM = Reached.of((), (), {})
 
 
 def _name(text: SeenName) -> SeenName:

@@ -3,15 +3,22 @@
 Done is when three things agree: the model as declared, every chosen instance at the latest model, its extension succeeded there.
 In mode Manual nothing happens on instances by itself: `manualupgrade` brings them along, in batches that partition all instances in
 order, each asking only for those that are behind. There are no tags and so no record: what is there counts as nobody's.
-Sources: azure-extensions 1.8; arm-contract "Scale sets". Unverified: that `manualupgrade` stops at the first instance that fails.
+
+The whole model is applied, so what somebody else changed in it comes along, and an image takes the OS disk. That is pending where an
+instance was made of another image than the model names, or is behind although it has every extension as the model has it. Behind for
+want of an extension alone is what our own PUT leaves between its two halves.
+Sources: azure-extensions 1.8; arm-contract "Scale sets". Unverified: that `manualupgrade` stops at the first instance that fails, and
+that it applies the whole model; that an instance shows the image it was made of (the SDK's own model has it there).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from reconciler.core.azure import image_of, same_image
 from reconciler.core.calls import Answer, Arm, Printed, Row
 from reconciler.core.changes import Changes
 from reconciler.core.fieldtypes import SeenName
@@ -38,13 +45,43 @@ SAME = ("publisher", "type", "typeHandlerVersion", "settings", "forceUpdateTag")
 
 def parse(answers: Sequence[Answer], facts: Facts) -> Mapping[Key, Present[AzureVmExtensionState]]:
     models, instances = answers
-    return dict(_one(row, instances.objects) for row in models.objects)
+    pending = _pending(models.objects, instances.objects, facts)
+    return dict(_one(row, instances.objects, pending) for row in models.objects)
 
 
-def _one(row: Row, instances: Sequence[Row]) -> tuple[Key, Present[AzureVmExtensionState]]:
+def tells(answers: Sequence[Answer], facts: Facts) -> Facts:
+    """What is pending is a fact of the set: an extension that is new to it has no state that could say so."""
+    models, instances = answers
+    if facts.azure is None:
+        return facts
+    return replace(facts, azure=replace(facts.azure, pending=_pending(models.objects, instances.objects, facts)))
+
+
+def _pending(models: Sequence[Row], instances: Sequence[Row], facts: Facts) -> tuple[str, ...]:
+    """Instances that wait for something else than an extension: to bring them along takes that along."""
+    image = facts.azure.model_image if facts.azure else ""
+    behind = (row for row in instances if not _at_the_model(row))
+    return tuple(str(row["instanceId"]) for row in behind if _other_image(row, image) or all(_has(row, model) for model in models))
+
+
+def _at_the_model(instance: Row) -> bool:
+    return instance["properties"].maybe("latestModelApplied") is True
+
+
+def _other_image(instance: Row, image: str) -> bool:
+    storage = instance["properties"].maybe("storageProfile")
+    return same_image(image_of(thawed((storage.maybe("imageReference") if storage else None) or {})), image) is False
+
+
+def _has(instance: Row, model: Row) -> bool:
+    held = _held(SeenName(model["name"]), instance)
+    return held is not None and _same(held, model["properties"])
+
+
+def _one(row: Row, instances: Sequence[Row], pending: Sequence[str]) -> tuple[Key, Present[AzureVmExtensionState]]:
     properties, name = row["properties"], SeenName(row["name"])
     state = str(properties.maybe("provisioningState") or "")
-    reached, runs = _reached(name, properties, instances)
+    reached, runs = _reached(name, instances, pending)
     worst, ended = _worst(str(properties["type"]), runs)
     code = exit_code(runs[worst].message, runs[worst].code) if worst else None
     seen = state_of(name, properties, {}, runs.get(worst, Run()), state, installed=not reached.failed, waits=False, code=code)
@@ -67,19 +104,19 @@ def _worst(type: str, runs: Mapping[str, Run]) -> tuple[str, Outcome]:
     return worst, ends.get(worst, Outcome.DONE)
 
 
-def _reached(name: SeenName, model: Row, instances: Sequence[Row]) -> tuple[Reached, dict[str, Run]]:
+def _reached(name: SeenName, instances: Sequence[Row], pending: Sequence[str]) -> tuple[Reached, dict[str, Run]]:
     """How far the model has come: every instance is as declared, behind, or failed; with the runs of those that failed."""
     done: list[str] = []
     behind: list[str] = []
-    others: list[str] = []
+    untouched = 0
     failed: dict[str, str] = {}
     runs: dict[str, Run] = {}
     for row in instances:
         id, held, run = str(row["instanceId"]), _held(name, row), _run_on(name, row)
         ended = str(held.maybe("provisioningState") or "").casefold() if held is not None else ""
-        if row["properties"].maybe("latestModelApplied") is not True:
+        if not _at_the_model(row):
             behind.append(id)
-            others += [id] if held is not None and _same(held, model) else []
+            untouched += held is None
         elif ended in ENDED_BADLY:
             code = exit_code(run.message, run.code)
             failed[id] = f"exit code {code}" if code is not None else run.message or "no reason is told"
@@ -88,7 +125,7 @@ def _reached(name: SeenName, model: Row, instances: Sequence[Row]) -> tuple[Reac
             done.append(id)
         else:
             behind.append(id)
-    return Reached.of(done, behind, failed, others), runs
+    return Reached.of(done, behind, failed, pending, untouched), runs
 
 
 def _held(name: SeenName, instance: Row) -> Row | None:
@@ -104,7 +141,7 @@ def _run_on(name: SeenName, instance: Row) -> Run:
 
 
 def _same(held: Row, model: Row) -> bool:
-    """Whether an instance that is behind has this very extension already: then it is something else that somebody changed."""
+    """Whether an instance has this very extension: then it is not for its sake that the instance is behind."""
     return all(thawed(held.maybe(part) or {}) == thawed(model.maybe(part) or {}) for part in SAME)
 
 
@@ -125,6 +162,7 @@ def converge(
             disruption=Disruption.SERVICE,
             within=_whole(want, facts),
             long=True,
+            loses=_lost(want, facts) if now is None else (),
         )
     if now is not None and facts.azure is not None and facts.azure.upgrade == "Manual":
         yield from _batches(want, now.instances, anew=anew)
@@ -142,6 +180,17 @@ def _whole(want: AzureVmExtension, facts: Facts) -> timedelta:
     return within(want.type) * (max(1, facts.azure.instances) if rolls and facts.azure else 1)
 
 
+def _lost(want: AzureVmExtension, facts: Facts) -> tuple[str, ...]:
+    """Of an extension that is new to the set: its instances follow in the next round, when our own request has put them all behind."""
+    if facts.azure is None or facts.azure.upgrade != "Manual":
+        return ()
+    return _disks([id for id in facts.azure.pending if want.instances == "all" or id in want.instances])
+
+
+def _disks(ids: Sequence[str]) -> tuple[str, ...]:
+    return (f"OS disk of {len(ids)} instance{'s' if len(ids) > 1 else ''}, if their image is what changed",) if ids else ()
+
+
 def _batches(want: AzureVmExtension, reached: Reached, *, anew: bool) -> Iterator[Action]:
     """All chosen instances in order, so that a batch has the same name whoever comes to it; asked for are those that are behind."""
     chosen = [id for id in reached.every if want.instances == "all" or id in want.instances]
@@ -151,7 +200,6 @@ def _batches(want: AzureVmExtension, reached: Reached, *, anew: bool) -> Iterato
         behind = [id for id in batch if anew or id in reached.behind]
         if behind:
             name = f"upgrade {batch[0]}-{batch[-1]}" if len(batch) > 1 else f"upgrade {batch[0]}"
-            lost = [id for id in behind if id in reached.others]
             yield Action(
                 name,
                 f"bring {len(behind)} instance{'s' if len(behind) > 1 else ''} to the model: {', '.join(behind)}",
@@ -160,7 +208,7 @@ def _batches(want: AzureVmExtension, reached: Reached, *, anew: bool) -> Iterato
                 disruption=Disruption.SERVICE,
                 within=within(want.type) * len(behind),
                 long=True,
-                loses=(f"OS disk of {len(lost)} instance{'s' if len(lost) > 1 else ''}, if it is their image that somebody changed",) if lost else (),
+                loses=_disks([id for id in behind if id in reached.pending]),
             )
 
 
@@ -179,4 +227,13 @@ def delete(now: AzureVmExtensionState, facts: Facts) -> Iterable[Action]:
         ids = list(now.instances.every)
         usual = span(30 * len(ids), 120 * len(ids))
         call = UPGRADE({"instanceIds": ids})
-        yield Action("upgrade", f"bring {len(ids)} instances to the model", (call,), usual, Disruption.SERVICE, within=within(now.type) * len(ids), long=True)
+        yield Action(
+            "upgrade",
+            f"bring {len(ids)} instance{'s' if len(ids) > 1 else ''} to the model",
+            (call,),
+            usual,
+            Disruption.SERVICE,
+            within=within(now.type) * len(ids),
+            long=True,
+            loses=_disks(now.instances.pending),
+        )

@@ -55,6 +55,10 @@ def parse(answers: Sequence[Answer], facts: Facts) -> Mapping[Key, Present[Azure
     return _azure_scale_set.parse(answers, facts) if _is_set(facts) else dict(extension(row, facts) for row in answers[0].objects)
 
 
+def _tells(answers: Sequence[Answer], facts: Facts) -> Facts:
+    return _azure_scale_set.tells(answers, facts) if _is_set(facts) else facts
+
+
 def converge(want: AzureVmExtension, now: AzureVmExtensionState | None, changes: Changes[AzureVmExtensionState], facts: Facts) -> Iterable[Action]:
     """One request does all: the name is the same whatever it is for, so that a run that is repeated is a part of what was planned."""
     if _is_set(facts):
@@ -160,4 +164,5 @@ KIND = Kind(
     tag=tag,
     restart=lambda spec: spec.restart == "when-asked",
     explain=explain,
+    tells=_tells,
 )

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from reconciler.core.azure import AzureFacts
+from reconciler.core.azure import AzureFacts, image_of
 from reconciler.core.errors import WireError
 from reconciler.core.observations import Facts
 from reconciler.core.transport import Hello
@@ -70,6 +70,7 @@ def _vm(body: Mapping[str, Any]) -> AzureFacts:
 
 def _scale_set(body: Mapping[str, Any]) -> AzureFacts:
     properties = body["properties"]
+    profile = properties.get("virtualMachineProfile") or {}
     return AzureFacts(
         id=str(body["id"]),
         vm_id=str(properties.get("uniqueId") or "").casefold(),
@@ -81,7 +82,8 @@ def _scale_set(body: Mapping[str, Any]) -> AzureFacts:
         upgrade=str((properties.get("upgradePolicy") or {}).get("mode") or ""),
         orchestration=str(properties.get("orchestrationMode") or "Uniform"),
         single_placement_group=properties.get("singlePlacementGroup"),
-        **_common(properties.get("virtualMachineProfile") or {}),
+        model_image=image_of((profile.get("storageProfile") or {}).get("imageReference") or {}),
+        **_common(profile),
     )
 
 

@@ -112,7 +112,7 @@ def _about(facts: Facts) -> list[str]:
     told = [f"{system} ({facts.build})" if facts.build else system]
     if facts.azure is not None:
         kind = f"scale set of {facts.azure.instances}" if facts.azure.scale_set else "azure-vm"
-        told += [f"{kind} {facts.azure.size}", *([facts.azure.power] if facts.azure.stopped else [])]
+        told += [f"{kind} {facts.azure.size}", *(["keeps no record"] if facts.azure.scale_set else [facts.azure.power] if facts.azure.stopped else [])]
     return [text for text in told if text]
 
 

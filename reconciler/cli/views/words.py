@@ -114,7 +114,8 @@ def value(item: Any) -> str:
         case Enum():
             return str(item.value)
         case str():
-            return one_line(item) if item and item.strip() == item else f'"{one_line(item)}"'
+            text = str(item)  # a type of its own may be equal to much
+            return one_line(text) if text and text.strip() == text else f'"{one_line(text)}"'
         case timedelta():
             return duration_text(item)
         case datetime():

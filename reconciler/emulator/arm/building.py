@@ -89,6 +89,7 @@ def scale_set(
     head = _head(identity, group)
     held = ScaleSet(f"{head}/virtualMachineScaleSets/{name}", location, size, str(uuid.uuid5(NAMESPACE, f"set/{name}")), orchestration, mode)
     held.created = estate.clock.now()
+    _, _, held.offer = _system("Windows", "2022")
     cloud.sets[held.id.lower()] = held
     for number in range(count):
         instance = str(number) if orchestration == "Uniform" else f"{name}_{uuid.uuid5(NAMESPACE, f'{name}/{number}').hex[:8]}"

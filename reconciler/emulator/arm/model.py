@@ -144,6 +144,7 @@ class ScaleSet:
     mode: str = "Manual"
     rolling: dict[str, Any] = field(default_factory=dict)
     image: str = "2022.1"
+    offer: dict[str, str] = field(default_factory=dict)  # its image: publisher, offer, sku
     os: str = "Windows"
     single_placement_group: bool = True
     tags: dict[str, str] = field(default_factory=dict)

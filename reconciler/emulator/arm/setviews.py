@@ -17,7 +17,7 @@ def model(world: World, held: ScaleSet) -> dict[str, Any]:
     policy: dict[str, Any] = {"mode": held.mode}
     if held.rolling:
         policy["rollingUpgradePolicy"] = dict(held.rolling)
-    image = {"publisher": "MicrosoftWindowsServer", "offer": "WindowsServer", "sku": "2022-datacenter-g2", "version": held.image}
+    image = {**held.offer, "version": held.image}
     profile: dict[str, Any] = {
         "osProfile": {"computerNamePrefix": held.name[:9], "adminUsername": "azureuser", "allowExtensionOperations": True},
         "storageProfile": {"osDisk": {"osType": held.os, "createOption": "FromImage"}, "imageReference": image},
@@ -46,6 +46,7 @@ def instance(world: World, owner: ScaleSet, held: Vm, *, view: bool = False) -> 
         "vmId": held.vm_id,
         "provisioningState": views.state(world, held),
         "hardwareProfile": {"vmSize": held.size},
+        "storageProfile": views.storage(held),
         "osProfile": {"computerName": held.computer_name, "adminUsername": "azureuser"},
     }
     if view:

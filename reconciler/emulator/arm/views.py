@@ -48,7 +48,7 @@ def vm(world: World, held: Vm, *, view: bool = False) -> dict[str, Any]:
         "vmId": held.vm_id,
         "provisioningState": state(world, held),
         "hardwareProfile": {"vmSize": held.size},
-        "storageProfile": _storage(held),
+        "storageProfile": storage(held),
         "osProfile": _os(world, held),
         "networkProfile": {"networkInterfaces": [{"id": held.id.replace("Microsoft.Compute/virtualMachines", "Microsoft.Network/networkInterfaces") + "-nic"}]},
     }
@@ -127,7 +127,7 @@ def _security(world: World, held: Vm) -> dict[str, Any] | None:
     return {"securityType": held.security, "uefiSettings": {"secureBootEnabled": True, "vTpmEnabled": True}}
 
 
-def _storage(held: Vm) -> dict[str, Any]:
+def storage(held: Vm) -> dict[str, Any]:
     disk = {"osType": held.os, "name": f"{held.name}_OsDisk_{held.disks}", "createOption": "FromImage", "caching": "ReadWrite"}
     return {"imageReference": {**held.offer, "version": held.image or "latest"}, "osDisk": disk}
 
