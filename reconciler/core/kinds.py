@@ -61,6 +61,14 @@ def span(low: float, high: float) -> tuple[timedelta, timedelta]:
     return timedelta(seconds=low), timedelta(seconds=high)
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What cannot be brought back, where its text counts or measures. Leave is given for `things`, whatever their text says by then."""
+
+    text: str
+    things: tuple[str, ...]
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class Action:
@@ -81,7 +89,11 @@ class Action:
     within: timedelta = timedelta(seconds=30)
     long: bool = False
     undo: tuple[AnyCall, ...] = ()
-    loses: tuple[str, ...] = ()
+    loses: tuple[str | Loss, ...] = ()  # a plain text names what it tells of, and nothing that may vary
+
+    @property
+    def lost(self) -> tuple[Loss, ...]:
+        return tuple(loss if isinstance(loss, Loss) else Loss(loss, (loss,)) for loss in self.loses)
 
 
 class NotSeen(Exception):

@@ -110,7 +110,7 @@ class Step:
 
     @property
     def loses(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(loss for action in self.actions for loss in action.loses)) if self.actions else ()
+        return tuple(dict.fromkeys(loss.text for action in self.actions for loss in action.lost)) if self.actions else ()
 
     @property
     def reboot(self) -> Reboot:

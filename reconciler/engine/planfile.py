@@ -22,7 +22,7 @@ from reconciler.core.changes import Cause, Change
 from reconciler.core.diagnostics import error
 from reconciler.core.errors import Refused
 from reconciler.core.ids import Key, ResourceId
-from reconciler.core.kinds import Action, Disruption, Reboot, Registry
+from reconciler.core.kinds import Action, Disruption, Loss, Reboot, Registry
 from reconciler.core.model import Json
 from reconciler.core.plan import Barrier, Block, HostPlan, Plan, Sight, SpecsInfo, Step, Verb
 from reconciler.core.resources import Azure, Common, Connection, DriftPolicy, Fleet, Host, How, Lifecycle, Need, Resource, Source
@@ -261,7 +261,7 @@ def _step_out(step: Step) -> dict[str, Any]:
         "key": step.key,
         "needs": [str(id) for id in step.needs],
         "changes": [[c.path, plain(c.before), plain(c.after), c.cause.value, c.immutable, c.secret] for c in step.changes],
-        "actions": [[a.name, a.summary, str(a.disruption), a.reboot.value, _span_out(a.usual), list(a.loses), a.long] for a in step.actions],
+        "actions": [_action_out(action) for action in step.actions],
         "blocked": _block_out(step.blocked),
         "why": step.why,
         "foreign": step.foreign,
@@ -295,6 +295,12 @@ def _step_in(data: Mapping[str, Any], by_id: Mapping[str, Resource]) -> Step:
     )
 
 
+def _action_out(action: Action) -> list[Any]:
+    loses = [[loss.text, list(loss.things)] for loss in action.lost]
+    return [action.name, action.summary, str(action.disruption), action.reboot.value, _span_out(action.usual), loses, action.long]
+
+
 def _action_in(data: list[Any]) -> Action:
-    name, summary, disruption, reboot, usual, loses, long = data
-    return Action(name, summary, usual=_span_in(usual), disruption=Disruption.parse(disruption), reboot=Reboot(reboot), loses=tuple(loses), long=long)
+    name, summary, disruption, reboot, usual, told, long = data
+    loses = tuple(Loss(text, tuple(things)) for text, things in told)
+    return Action(name, summary, usual=_span_in(usual), disruption=Disruption.parse(disruption), reboot=Reboot(reboot), loses=loses, long=long)

@@ -184,7 +184,7 @@ def _action(action: Action) -> dict[str, Any]:
         out["reboot"] = action.reboot.value
     if action.long:
         out["long"] = True
-    return out | ({"loses": list(action.loses)} if action.loses else {})
+    return out | ({"loses": [loss.text for loss in action.lost]} if action.loses else {})
 
 
 def _call(call: AnyCall) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Is a step that was decided anew still the step that was planned? Pure; `hostrun` asks before anything is done and before each step.
 
-Equal, or with nothing to do, or the rest of a step of ours whose intent stands open: then it may run. Anything else is stale,
-and every line says which field moved.
+Equal, or with nothing to do, or the rest of a step of ours whose intent stands open, and losing nothing that the plan did not tell
+of: then it may run. Anything else is stale, and every line says which field moved.
 """
 
 from __future__ import annotations
@@ -28,11 +28,22 @@ def moved(planned: Step | None, known: Step | None, fresh: Step, *, ours: bool) 
         return []  # it failed under this very plan, and would again: that is told as what it is
     if fresh.blocked:
         return [f"{fresh.id.local}: {fresh.blocked.message}"]
-    if waits or planned.verb is Verb.WAIT or same_step(planned, fresh):
+    return [] if waits else [f"{fresh.id.local}: {text}" for text in _otherwise(planned, fresh, ours=ours)]
+
+
+def _otherwise(planned: Step, fresh: Step, *, ours: bool) -> list[str]:
+    """In what a step that would run is another than the planned one."""
+    if beyond := loses_beyond(planned, fresh):
+        return [f"would lose {', '.join(beyond)}, and the plan did not say so"]
+    if planned.verb is Verb.WAIT or same_step(planned, fresh):
         return []
-    if ours and subsequence(fresh.action_names, planned.action_names):
-        return []
-    return [f"{fresh.id.local}: {text}" for text in _moves(planned, fresh)]
+    return [] if ours and subsequence(fresh.action_names, planned.action_names) else _moves(planned, fresh)
+
+
+def loses_beyond(planned: Step | None, fresh: Step) -> tuple[str, ...]:
+    """What a step would lose of which the plan did not tell: leave is for what the plan said, also where it was not asked for. Less is well."""
+    told = {thing for action in planned.actions for loss in action.lost for thing in loss.things} if planned is not None else set()
+    return tuple(dict.fromkeys(loss.text for action in fresh.actions for loss in action.lost if not told.issuperset(loss.things)))
 
 
 def came_to_light(step: Step, left: Step) -> bool:

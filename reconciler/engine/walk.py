@@ -32,7 +32,7 @@ from reconciler.engine.planning import look_at
 from reconciler.engine.reboots import restart
 from reconciler.engine.restrain import held
 from reconciler.engine.sessions import LOOKS, Halted, SecretMissing, Session, StepFailed, Stopped
-from reconciler.engine.staleness import came_to_light, moved
+from reconciler.engine.staleness import came_to_light, loses_beyond, moved
 from reconciler.engine.view import HostView
 
 ROUNDS = 3
@@ -390,11 +390,12 @@ class Walk:
 
     def _within_limits(self, step: Step) -> bool:
         """No more than the plan showed; what this very run made and did not finish disturbs nobody yet."""
+        planned = self.host.step(step.id)
+        if loses_beyond(planned, step):
+            return False
         if step.verb is Verb.DELETE:
-            planned = self.host.step(step.id)
             return planned is not None and planned.verb is Verb.DELETE and not planned.blocked
-        bearable = step.disruption <= self.worst or step.id in self.begun
-        return bearable and (not step.loses or str(step.id) in self.limits.replace)
+        return step.disruption <= self.worst or step.id in self.begun
 
 
 def _concerns(step: Step) -> set[str]:

@@ -23,7 +23,7 @@ from reconciler.core.calls import Answer, Arm, Printed, Row
 from reconciler.core.changes import Changes
 from reconciler.core.fieldtypes import SeenName
 from reconciler.core.ids import Key
-from reconciler.core.kinds import Action, Disruption, span
+from reconciler.core.kinds import Action, Disruption, Loss, span
 from reconciler.core.observations import Ask, Facts, Present
 from reconciler.kinds._azure_drivers import within
 from reconciler.kinds._azure_extension_look import DONE, ENDED_BADLY, Run, last_run, state_of, thawed
@@ -180,15 +180,16 @@ def _whole(want: AzureVmExtension, facts: Facts) -> timedelta:
     return within(want.type) * (max(1, facts.azure.instances) if rolls and facts.azure else 1)
 
 
-def _lost(want: AzureVmExtension, facts: Facts) -> tuple[str, ...]:
+def _lost(want: AzureVmExtension, facts: Facts) -> tuple[Loss, ...]:
     """Of an extension that is new to the set: its instances follow in the next round, when our own request has put them all behind."""
     if facts.azure is None or facts.azure.upgrade != "Manual":
         return ()
     return _disks([id for id in facts.azure.pending if want.instances == "all" or id in want.instances])
 
 
-def _disks(ids: Sequence[str]) -> tuple[str, ...]:
-    return (f"OS disk of {len(ids)} instance{'s' if len(ids) > 1 else ''}, if their image is what changed",) if ids else ()
+def _disks(ids: Sequence[str]) -> tuple[Loss, ...]:
+    told = f"OS disk of {len(ids)} instance{'s' if len(ids) > 1 else ''}, if their image is what changed"
+    return (Loss(told, tuple(f"OS disk of instance {id}" for id in ids)),) if ids else ()
 
 
 def _batches(want: AzureVmExtension, reached: Reached, *, anew: bool) -> Iterator[Action]:

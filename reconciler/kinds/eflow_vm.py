@@ -22,7 +22,7 @@ from reconciler.core.calls import Answer, Argv, Cmdlet, Good, Out, Program
 from reconciler.core.capabilities import AZURE_EFLOW, HYPER_V, VERIFY_EFLOW
 from reconciler.core.changes import Changes
 from reconciler.core.ids import Key
-from reconciler.core.kinds import Action, Disruption, Kind, Reboot, span
+from reconciler.core.kinds import Action, Disruption, Kind, Loss, Reboot, span
 from reconciler.core.observations import Ask, Facts, Present
 from reconciler.kinds._eflow_vm_look import GET_EFLOW, GUEST_INTERFACE, VM_NOW, look
 from reconciler.kinds._eflow_vm_rules import FREE_MEMORY, GET_CIM, RULES
@@ -228,6 +228,7 @@ def delete(now: EflowVmState, facts: Facts) -> Iterable[Action]:
     if now.deployed and now.powerState == RUNNING:
         yield _stop()
     used = f" ({now.usedStorageMb} of {now.totalStorageMb} MB used)" if now.usedStorageMb and now.totalStorageMb else ""
+    disk = Loss(f"guest disk{used}", ("guest disk",))  # fuller by the minute, and the same disk
     yield Action(
         "uninstall",
         "uninstall EFLOW" + (" with its VM" if now.deployed else ""),
@@ -237,7 +238,7 @@ def delete(now: EflowVmState, facts: Facts) -> Iterable[Action]:
         reboot=Reboot.POSSIBLE,
         within=5 * MINUTE,
         long=True,
-        loses=(f"guest disk{used}", "state of the modules", "the guest's identity keys") if now.deployed else (),
+        loses=(disk, "state of the modules", "the guest's identity keys") if now.deployed else (),
     )
 
 

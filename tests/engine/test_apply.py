@@ -258,6 +258,40 @@ async def test_what_a_replace_loses_needs_leave_for_this_one_plan() -> None:
     assert str(here.estate.machine("edge-01").nats[0].prefix) == "172.21.10.0/24"
 
 
+FOREIGN = "Add-NetNatStaticMapping -NatName eflow -Protocol TCP -ExternalIPAddress 0.0.0.0 -ExternalPort {0} -InternalIPAddress 172.20.10.9 -InternalPort {0}"
+
+
+async def moving(mapped: tuple[int, ...], undeclared: bool = False) -> tuple[Lab, Any, Limits]:
+    """A NAT that is to be replaced, or taken away, and a plan that tells of these ports that others published on it."""
+    bare = "NatNetwork/eflow: {switchName: eflow}\n"
+    here = await ready(ROLE + SWITCH + bare)
+    for port in mapped:
+        here.estate.run("edge-01", FOREIGN.format(port))
+    declare(here, (ROLE + SWITCH + ("" if undeclared else bare)).replace("172.20.10", "172.21.10"))
+    limits = Limits(replace=("edge-01/NatNetwork/eflow",))
+    return here, await here.plan(limits=limits), limits
+
+
+@pytest.mark.parametrize("undeclared", [False, True])
+@pytest.mark.parametrize("told", [(), (22,)])
+async def test_what_a_plan_did_not_say_would_be_lost_makes_it_stale(told: tuple[int, ...], undeclared: bool) -> None:
+    here, plan, limits = await moving(told, undeclared)
+    here.estate.run("edge-01", FOREIGN.format(4840))
+    report = await here.apply(plan, limits=limits)
+    assert report.exit_code == 3
+    assert report.hosts[0].stale == ("NatNetwork/eflow: would lose published port TCP 4840 (to 172.20.10.9:4840), and the plan did not say so",)
+    assert [str(nat.prefix) for nat in here.estate.machine("edge-01").nats] == ["172.20.10.0/24"]
+    assert str(here.estate.machine("edge-01").switches[0].name) == "eflow"
+
+
+async def test_what_would_be_lost_and_went_by_itself_is_no_reason_to_stop() -> None:
+    here, plan, limits = await moving((22, 4840))
+    here.estate.run("edge-01", "Remove-NetNatStaticMapping -NatName eflow -StaticMappingID 0 -Confirm:$false")
+    report = await here.apply(plan, limits=limits)
+    assert report.exit_code == 0, report
+    assert [str(nat.prefix) for nat in here.estate.machine("edge-01").nats] == ["172.21.10.0/24"]
+
+
 async def test_who_stops_does_not_wait_until_services_are_up_after_a_restart() -> None:
     here = one(ROLE + SWITCH)
     here.estate.fault("edge-01", Fault("Get-VMHost", error="Unverified,Get-VMHost"))

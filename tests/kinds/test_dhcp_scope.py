@@ -154,7 +154,7 @@ def test_a_changed_mask_is_a_replace_that_says_what_it_loses() -> None:
     assert [(change.path, change.immutable) for change in found.changes.items] == [("subnetMask", True)]
     (gone,) = removal(KIND, seen().state)
     assert called(gone) == [("Remove-DhcpServerv4Scope", {"ScopeId": NET, "Force": True})]
-    assert any("leases" in text for text in gone.loses)
+    assert any("leases" in loss.text for loss in gone.lost)
 
 
 def test_an_exclusion_that_moved_goes_before_the_new_one_comes() -> None:

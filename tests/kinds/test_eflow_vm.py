@@ -406,7 +406,8 @@ def test_removing_a_deployed_vm_stops_it_and_says_what_is_lost() -> None:
     program = uninstall.calls[0]
     assert isinstance(program, ProgramCall)
     assert program.arguments == ("/x", CODE, "/qn", "/norestart")
-    assert uninstall.loses == ("guest disk (7270 of 20480 MB used)", "state of the modules", "the guest's identity keys")
+    assert [loss.text for loss in uninstall.lost] == ["guest disk (7270 of 20480 MB used)", "state of the modules", "the guest's identity keys"]
+    assert uninstall.lost[0].things == ("guest disk",)  # however full it is by the time
     assert (uninstall.long, uninstall.disruption) == (True, Disruption.SERVICE)
 
 
