@@ -326,4 +326,4 @@ class _Drafts:
 
     def _reach(self, resource: Resource, kind: Kind[Any, Any], state: Any, changes: Changes[Any]) -> None:
         of = shape(kind.spec)
-        self.reach.setdefault(kind.name, {})[resource.key] = project(of, kind.state, resource.spec, state, changes)
+        self.reach.setdefault(kind.name, {})[resource.key] = project(of, kind.state, resource, state, changes)

@@ -172,12 +172,13 @@ def _cause(record: Record | None, name: str, want: Any, entry: str | None = None
     return Cause.DRIFT if hidden or isinstance(want, Later) or before == plain(want) else Cause.CHANGE
 
 
-def project(of: Shape, state_type: Any, spec: Any, state: Any, changes: Changes[Any]) -> Any:
-    """The state that converging will make: the spec laid over what is seen."""
+def project(of: Shape, state_type: Any, resource: Resource, state: Any, changes: Changes[Any]) -> Any:
+    """The state that converging will make: the spec laid over what is seen. Of what is there, an ignored field stays as it is."""
+    ignored = resource.common.lifecycle.ignore_changes if state is not None else ()
     values = {name: getattr(state, name, None) for name in state_type.model_fields}
     for mark in of.managed:
-        want = getattr(spec, mark.name)
-        if want is None or mark.name not in values:
+        want = getattr(resource.spec, mark.name)
+        if want is None or mark.name in ignored or mark.name not in values:
             continue
         if mark.keyed:
             gone = changes.removed(mark.name)
